@@ -1,0 +1,142 @@
+//! Bytes to send, and bytes as transcripts write them.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::codec::Sink;
+use crate::datum::Generated;
+
+/// Bytes; a transcript shows them as text where they are, and as base64 where they are not.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Blob(pub Vec<u8>);
+
+impl std::fmt::Debug for Blob {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?}", String::from_utf8_lossy(&self.0))
+    }
+}
+
+/// The form of a [`Blob`] in a transcript.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Shown<T> {
+    Text(T),
+    Base64(String),
+}
+
+impl Serialize for Blob {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match std::str::from_utf8(&self.0) {
+            Ok(text) => Shown::Text(text).serialize(serializer),
+            Err(_) => Shown::<&str>::Base64(STANDARD.encode(&self.0)).serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Blob {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Shown::<String>::deserialize(deserializer)? {
+            Shown::Text(text) => Ok(Blob(text.into_bytes())),
+            Shown::Base64(text) => STANDARD.decode(text).map(Blob).map_err(serde::de::Error::custom),
+        }
+    }
+}
+
+/// A run of bytes to send.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Piece {
+    /// These bytes.
+    Bytes(Blob),
+    /// Bytes by a rule; a transcript keeps the rule, not the bytes.
+    Gen(Generated),
+    /// The bytes of a package of the suite; the shell knows them.
+    Package(String),
+}
+
+/// Bytes to send, long runs by their rule.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Payload {
+    pieces: Vec<Piece>,
+}
+
+impl Payload {
+    /// The runs in order.
+    pub fn pieces(&self) -> &[Piece] {
+        &self.pieces
+    }
+
+    /// Whether there is nothing to send.
+    pub fn is_empty(&self) -> bool {
+        self.pieces.is_empty()
+    }
+
+    /// Appends the bytes of a package.
+    pub fn package(&mut self, name: &str) {
+        self.pieces.push(Piece::Package(name.into()));
+    }
+
+    /// Appends another payload.
+    pub fn append(&mut self, other: Payload) {
+        for piece in other.pieces {
+            match piece {
+                Piece::Bytes(blob) => self.bytes(&blob.0),
+                other => self.pieces.push(other),
+            }
+        }
+    }
+
+    /// All bytes, given those of the packages.
+    ///
+    /// # Errors
+    /// The name of a package that `package` does not know.
+    pub fn to_vec(&self, package: &dyn Fn(&str) -> Option<Vec<u8>>) -> Result<Vec<u8>, String> {
+        let mut bytes = Vec::new();
+        for piece in &self.pieces {
+            match piece {
+                Piece::Bytes(blob) => bytes.extend_from_slice(&blob.0),
+                Piece::Gen(generated) => bytes.generated(generated),
+                Piece::Package(name) => bytes.extend(package(name).ok_or_else(|| name.clone())?),
+            }
+        }
+        Ok(bytes)
+    }
+}
+
+impl From<Vec<u8>> for Payload {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self { pieces: if bytes.is_empty() { Vec::new() } else { vec![Piece::Bytes(Blob(bytes))] } }
+    }
+}
+
+impl Sink for Payload {
+    fn bytes(&mut self, bytes: &[u8]) {
+        match self.pieces.last_mut() {
+            Some(Piece::Bytes(blob)) => blob.0.extend_from_slice(bytes),
+            _ if bytes.is_empty() => {}
+            _ => self.pieces.push(Piece::Bytes(Blob(bytes.to_vec()))),
+        }
+    }
+
+    fn generated(&mut self, generated: &Generated) {
+        if generated.len() < 1024 {
+            return self.bytes(&generated.to_vec());
+        }
+        self.pieces.push(Piece::Gen(generated.clone()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_kept_exactly() {
+        for bytes in [b"text\n\0".to_vec(), vec![0xff, 0x00, 0xc3]] {
+            let json = serde_json::to_string(&Blob(bytes.clone())).unwrap();
+            assert_eq!(serde_json::from_str::<Blob>(&json).unwrap(), Blob(bytes));
+        }
+    }
+}

@@ -1,0 +1,618 @@
+//! CBOR (RFC 8949): a scanner that can stop after any byte, and an encoder that keeps every encoding choice.
+
+use super::{Codec, Malformed, Message, Sink};
+use crate::actor::Payload;
+use crate::datum::{Compare, Datum, Head, Int, Kind, Width};
+
+/// Deepest nesting that is read. A limit of ours, far above what any implementation accepts.
+pub const DEPTH: usize = 1024;
+/// Most room that is made ahead of the bytes that justify it.
+const AHEAD: usize = 4096;
+
+/// Items back to back, as the Arcaflow protocol has them.
+#[derive(Default)]
+pub struct Cbor {
+    /// Bytes that are not scanned yet start at `at` in here.
+    buffer: Vec<u8>,
+    at: usize,
+    /// Stream position of `buffer[0]`.
+    base: u64,
+    /// Stream position of the item that is being read.
+    start: u64,
+    stack: Vec<Frame>,
+    string: Option<Partial>,
+    /// The first text of this item that is not UTF-8.
+    invalid: Option<u64>,
+    dead: bool,
+}
+
+/// A container whose items are still coming.
+enum Frame {
+    Array { items: Vec<Datum>, left: Option<u64>, head: Head },
+    Map { entries: Vec<(Datum, Datum)>, key: Option<Datum>, left: Option<u64>, head: Head },
+    Tag { number: u64, head: Head },
+    Chunks { is_text: bool, chunks: Vec<Datum> },
+}
+
+/// A string whose bytes are still coming.
+struct Partial {
+    is_text: bool,
+    head: Head,
+    left: u64,
+    bytes: Vec<u8>,
+}
+
+/// One step of the scanner.
+enum Step {
+    /// More bytes are needed.
+    Starved,
+    /// Go on.
+    Again,
+    /// An item is complete on the outermost level.
+    Item(Datum),
+}
+
+impl Cbor {
+    fn position(&self) -> u64 {
+        self.base + self.at as u64
+    }
+
+    fn step(&mut self) -> Result<Step, String> {
+        if self.string.is_some() {
+            return self.continue_string();
+        }
+        let Some(&initial) = self.buffer.get(self.at) else { return Ok(Step::Starved) };
+        if self.stack.is_empty() {
+            self.start = self.position();
+        }
+        let (major, info) = (initial >> 5, initial & 0x1f);
+        let width = match info {
+            0..=23 => 0,
+            24 => 1,
+            25 => 2,
+            26 => 4,
+            27 => 8,
+            31 => return self.indefinite(major),
+            _ => return Err(format!("additional information {info} is reserved (RFC 8949 section 3)")),
+        };
+        let Some(tail) = self.buffer.get(self.at + 1..self.at + 1 + width) else { return Ok(Step::Starved) };
+        let argument = tail.iter().fold(0_u64, |sum, byte| sum << 8 | u64::from(*byte));
+        let argument = if width == 0 { u64::from(info) } else { argument };
+        self.check_chunk(major)?;
+        self.at += 1 + width;
+        self.definite(major, width, argument)
+    }
+
+    /// Inside an indefinite string only definite strings of its kind may stand (RFC 8949 section 3.2.3).
+    fn check_chunk(&self, major: u8) -> Result<(), String> {
+        match self.stack.last() {
+            Some(Frame::Chunks { is_text: true, .. }) if major != 3 => {
+                Err("a chunk of an indefinite text is no text".into())
+            }
+            Some(Frame::Chunks { is_text: false, .. }) if major != 2 => {
+                Err("a chunk of an indefinite byte string is no byte string".into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn definite(&mut self, major: u8, width: usize, argument: u64) -> Result<Step, String> {
+        let head = head_of(width, argument);
+        match major {
+            0 | 1 => self.complete(Datum::Int(Int { negative: major == 1, argument, head })),
+            2 | 3 => {
+                let bytes = Vec::with_capacity(argument.min(AHEAD as u64) as usize);
+                self.string = Some(Partial { is_text: major == 3, head, left: argument, bytes });
+                Ok(Step::Again)
+            }
+            4 if argument == 0 => self.complete(Datum::Array(Vec::new(), head)),
+            4 => self.open(Frame::Array { items: room(argument), left: Some(argument), head }),
+            5 if argument == 0 => self.complete(Datum::Map(Vec::new(), head)),
+            5 => self.open(Frame::Map { entries: room(argument), key: None, left: Some(argument), head }),
+            6 => self.open(Frame::Tag { number: argument, head }),
+            _ => {
+                let datum = simple_or_float(width, argument)?;
+                self.complete(datum)
+            }
+        }
+    }
+
+    fn indefinite(&mut self, major: u8) -> Result<Step, String> {
+        if major != 7 {
+            self.check_chunk(8).map_err(|_| "an indefinite string inside an indefinite string".to_owned())?;
+        }
+        let frame = match major {
+            2 | 3 => Frame::Chunks { is_text: major == 3, chunks: Vec::new() },
+            4 => Frame::Array { items: Vec::new(), left: None, head: Head::Indefinite },
+            5 => Frame::Map { entries: Vec::new(), key: None, left: None, head: Head::Indefinite },
+            7 => {
+                let datum = self.close()?;
+                self.at += 1;
+                return self.complete(datum);
+            }
+            _ => return Err(format!("major type {major} cannot be of indefinite length")),
+        };
+        self.at += 1;
+        self.open(frame)
+    }
+
+    /// A break: the container that it ends.
+    fn close(&mut self) -> Result<Datum, String> {
+        match self.stack.pop() {
+            Some(Frame::Array { items, left: None, head }) => Ok(Datum::Array(items, head)),
+            Some(Frame::Map { entries, key: None, left: None, head }) => Ok(Datum::Map(entries, head)),
+            Some(Frame::Map { left: None, .. }) => Err("a break after a key without its value".into()),
+            Some(Frame::Chunks { is_text, chunks }) => Ok(Datum::Chunks(is_text, chunks)),
+            _ => Err("a break outside of anything of indefinite length".into()),
+        }
+    }
+
+    fn open(&mut self, frame: Frame) -> Result<Step, String> {
+        if self.stack.len() >= DEPTH {
+            return Err(format!("nested deeper than {DEPTH} levels, which is not read"));
+        }
+        self.stack.push(frame);
+        Ok(Step::Again)
+    }
+
+    fn continue_string(&mut self) -> Result<Step, String> {
+        let Some(partial) = &mut self.string else { return Ok(Step::Again) };
+        let there = (self.buffer.len() - self.at).min(usize::try_from(partial.left).unwrap_or(usize::MAX));
+        partial.bytes.extend_from_slice(&self.buffer[self.at..self.at + there]);
+        partial.left -= there as u64;
+        self.at += there;
+        if partial.left > 0 {
+            return Ok(Step::Starved);
+        }
+        let Some(Partial { is_text, head, bytes, .. }) = self.string.take() else { return Ok(Step::Again) };
+        if !is_text {
+            return self.complete(Datum::Bytes(bytes, head));
+        }
+        let text = String::from_utf8(bytes).unwrap_or_else(|error| {
+            let begin = self.position() - error.as_bytes().len() as u64;
+            self.invalid.get_or_insert(begin + error.utf8_error().valid_up_to() as u64);
+            String::from_utf8_lossy(error.as_bytes()).into_owned()
+        });
+        self.complete(Datum::Text(text, head))
+    }
+
+    /// Puts a complete item where it belongs; containers that it fills are complete too.
+    fn complete(&mut self, mut datum: Datum) -> Result<Step, String> {
+        loop {
+            let Some(frame) = self.stack.last_mut() else { return Ok(Step::Item(datum)) };
+            let full = match frame {
+                Frame::Array { items, left, .. } => {
+                    items.push(datum);
+                    count_down(left)
+                }
+                Frame::Map { entries, key, left, .. } => match key.take() {
+                    None => {
+                        *key = Some(datum);
+                        false
+                    }
+                    Some(key) => {
+                        entries.push((key, datum));
+                        count_down(left)
+                    }
+                },
+                Frame::Tag { number, head } => {
+                    datum = Datum::Tag(*number, *head, Box::new(datum));
+                    self.stack.pop();
+                    continue;
+                }
+                Frame::Chunks { chunks, .. } => {
+                    chunks.push(datum);
+                    false
+                }
+            };
+            if !full {
+                return Ok(Step::Again);
+            }
+            datum = match self.stack.pop() {
+                Some(Frame::Array { items, head, .. }) => Datum::Array(items, head),
+                Some(Frame::Map { entries, head, .. }) => Datum::Map(entries, head),
+                _ => return Ok(Step::Again),
+            };
+        }
+    }
+
+    fn forget_scanned(&mut self) {
+        self.base += self.at as u64;
+        if self.at == self.buffer.len() {
+            self.buffer.clear();
+        } else {
+            self.buffer.drain(..self.at);
+        }
+        self.at = 0;
+    }
+}
+
+impl Codec for Cbor {
+    fn feed(&mut self, bytes: &[u8]) {
+        if !self.dead {
+            self.forget_scanned();
+            self.buffer.extend_from_slice(bytes);
+        }
+    }
+
+    fn next(&mut self) -> Option<Result<Message, Malformed>> {
+        while !self.dead {
+            match self.step() {
+                Ok(Step::Starved) => return None,
+                Ok(Step::Again) => {}
+                Ok(Step::Item(datum)) => {
+                    let wire = self.start..self.position();
+                    return Some(match self.invalid.take() {
+                        None => Ok(Message { kind: Kind::Message, datum, wire }),
+                        Some(at) => Err(Malformed { at, reason: "a text is not UTF-8".into(), fatal: false }),
+                    });
+                }
+                Err(reason) => {
+                    self.dead = true;
+                    return Some(Err(Malformed { at: self.position(), reason, fatal: true }));
+                }
+            }
+        }
+        None
+    }
+
+    fn finish(&mut self) -> Option<Malformed> {
+        let inside = !self.stack.is_empty() || self.string.is_some() || self.at < self.buffer.len();
+        if self.dead || !inside {
+            return None;
+        }
+        self.dead = true;
+        let at = self.base + self.buffer.len() as u64;
+        Some(Malformed { at, reason: "the stream ends inside an item".into(), fatal: true })
+    }
+
+    fn encode(&mut self, _: Kind, datum: &Datum, out: &mut Payload) -> Result<(), String> {
+        encode(datum, out);
+        Ok(())
+    }
+
+    fn compare(&self) -> Compare {
+        Compare::Typed
+    }
+}
+
+/// Reads exactly one item.
+///
+/// # Errors
+/// What is wrong: ill-formed, cut, or followed by further bytes.
+pub fn decode(bytes: &[u8]) -> Result<Datum, Malformed> {
+    let mut codec = Cbor::default();
+    codec.feed(bytes);
+    let message = match codec.next() {
+        Some(result) => result?,
+        None => return Err(codec.finish().unwrap_or_else(|| malformed_at(0, "nothing to read"))),
+    };
+    if message.wire.end < bytes.len() as u64 {
+        return Err(malformed_at(message.wire.end, "bytes follow the item"));
+    }
+    Ok(message.datum)
+}
+
+fn malformed_at(at: u64, reason: &str) -> Malformed {
+    Malformed { at, reason: reason.into(), fatal: true }
+}
+
+/// Appends the bytes of a value.
+pub fn encode(datum: &Datum, out: &mut impl Sink) {
+    match datum {
+        Datum::Null => out.bytes(&[0xf6]),
+        Datum::Undefined => out.bytes(&[0xf7]),
+        Datum::Bool(value) => out.bytes(&[if *value { 0xf5 } else { 0xf4 }]),
+        Datum::Simple(number @ 0..=23) => out.bytes(&[0xe0 | number]),
+        Datum::Simple(number) => out.bytes(&[0xf8, *number]),
+        Datum::Int(int) => encode_head(u8::from(int.negative), int.argument, int.head, out),
+        Datum::Float(value, width) => encode_float(*value, *width, out),
+        Datum::Text(text, head) => {
+            encode_head(3, text.len() as u64, *head, out);
+            out.bytes(text.as_bytes());
+        }
+        Datum::Bytes(bytes, head) => {
+            encode_head(2, bytes.len() as u64, *head, out);
+            out.bytes(bytes);
+        }
+        Datum::Chunks(is_text, chunks) => {
+            out.bytes(&[if *is_text { 0x7f } else { 0x5f }]);
+            chunks.iter().for_each(|chunk| encode(chunk, out));
+            out.bytes(&[0xff]);
+        }
+        Datum::Array(items, head) => {
+            encode_head(4, items.len() as u64, *head, out);
+            items.iter().for_each(|item| encode(item, out));
+            encode_break(*head, out);
+        }
+        Datum::Map(entries, head) => {
+            encode_head(5, entries.len() as u64, *head, out);
+            for (key, value) in entries {
+                encode(key, out);
+                encode(value, out);
+            }
+            encode_break(*head, out);
+        }
+        Datum::Tag(number, head, inner) => {
+            encode_head(6, *number, *head, out);
+            encode(inner, out);
+        }
+        Datum::Gen(generated) => {
+            let major = if generated.kind() == "text" { 3 } else { 2 };
+            encode_head(major, generated.len(), Head::Preferred, out);
+            out.generated(generated);
+        }
+        Datum::Package(name) => encode(&Datum::text(name), out),
+    }
+}
+
+fn encode_head(major: u8, argument: u64, head: Head, out: &mut impl Sink) {
+    let major = major << 5;
+    let bytes = argument.to_be_bytes();
+    match head.max(argument) {
+        Head::Indefinite => out.bytes(&[major | 31]),
+        Head::One => out.bytes(&[major | 24, bytes[7]]),
+        Head::Two => out.bytes(&[major | 25, bytes[6], bytes[7]]),
+        Head::Four => out.bytes(&[major | 26, bytes[4], bytes[5], bytes[6], bytes[7]]),
+        Head::Eight => {
+            out.bytes(&[major | 27]);
+            out.bytes(&bytes);
+        }
+        Head::Preferred => out.bytes(&[major | argument as u8]),
+    }
+}
+
+impl Head {
+    /// The smallest form that holds the argument and is not smaller than asked for.
+    fn max(self, argument: u64) -> Head {
+        let needed = match argument {
+            0..=23 => Head::Preferred,
+            24..=0xff => Head::One,
+            0x100..=0xffff => Head::Two,
+            0x1_0000..=0xffff_ffff => Head::Four,
+            _ => Head::Eight,
+        };
+        let rank = |head: Head| head as u8;
+        if rank(self) > rank(needed) { self } else { needed }
+    }
+}
+
+fn encode_break(head: Head, out: &mut impl Sink) {
+    if head == Head::Indefinite {
+        out.bytes(&[0xff]);
+    }
+}
+
+fn encode_float(value: f64, width: Width, out: &mut impl Sink) {
+    match width {
+        Width::Half => {
+            out.bytes(&[0xf9]);
+            out.bytes(&half_bits(value).to_be_bytes());
+        }
+        Width::Single => {
+            out.bytes(&[0xfa]);
+            out.bytes(&single_bits(value).to_be_bytes());
+        }
+        Width::Double => {
+            out.bytes(&[0xfb]);
+            out.bytes(&value.to_bits().to_be_bytes());
+        }
+    }
+}
+
+/// The head that a decoder saw: preferred if it is the shortest one.
+fn head_of(width: usize, argument: u64) -> Head {
+    let shortest = match argument {
+        0..=23 => 0,
+        24..=0xff => 1,
+        0x100..=0xffff => 2,
+        0x1_0000..=0xffff_ffff => 4,
+        _ => 8,
+    };
+    match width {
+        _ if width == shortest => Head::Preferred,
+        1 => Head::One,
+        2 => Head::Two,
+        4 => Head::Four,
+        _ => Head::Eight,
+    }
+}
+
+fn simple_or_float(width: usize, argument: u64) -> Result<Datum, String> {
+    Ok(match (width, argument) {
+        (0, 20) => Datum::Bool(false),
+        (0, 21) => Datum::Bool(true),
+        (0, 22) => Datum::Null,
+        (0, 23) => Datum::Undefined,
+        (1, 0..32) => return Err("a simple value below 32 in two bytes (RFC 8949 section 3.3)".into()),
+        (0 | 1, number) => Datum::Simple(number as u8),
+        (2, bits) => Datum::Float(from_half(bits as u16), Width::Half),
+        (4, bits) => Datum::Float(from_single(bits as u32), Width::Single),
+        (_, bits) => Datum::Float(f64::from_bits(bits), Width::Double),
+    })
+}
+
+/// IEEE 754 binary16 to binary64, payloads of NaN kept.
+fn from_half(bits: u16) -> f64 {
+    let sign = u64::from(bits >> 15) << 63;
+    let exponent = u64::from(bits >> 10 & 0x1f);
+    let fraction = u64::from(bits & 0x3ff);
+    let magnitude = match exponent {
+        0 => (fraction as f64 * 2f64.powi(-24)).to_bits(),
+        31 => 0x7ff << 52 | fraction << 42,
+        _ => (exponent + 1008) << 52 | fraction << 42,
+    };
+    f64::from_bits(sign | magnitude)
+}
+
+/// IEEE 754 binary32 to binary64, payloads of NaN kept.
+fn from_single(bits: u32) -> f64 {
+    let single = f32::from_bits(bits);
+    if single.is_nan() {
+        return f64::from_bits(u64::from(bits >> 31) << 63 | 0x7ff << 52 | u64::from(bits & 0x7f_ffff) << 29);
+    }
+    f64::from(single)
+}
+
+fn single_bits(value: f64) -> u32 {
+    if value.is_nan() {
+        let bits = value.to_bits();
+        let fraction = (bits >> 29 & 0x7f_ffff) as u32;
+        return ((bits >> 63) as u32) << 31 | 0xff << 23 | if fraction == 0 { 1 << 22 } else { fraction };
+    }
+    (value as f32).to_bits()
+}
+
+/// binary64 to the nearest binary16.
+fn half_bits(value: f64) -> u16 {
+    let bits = value.to_bits();
+    let sign = ((bits >> 63) as u16) << 15;
+    if value.is_nan() {
+        let fraction = (bits >> 42 & 0x3ff) as u16;
+        return sign | 0x7c00 | if fraction == 0 { 0x200 } else { fraction };
+    }
+    let magnitude = value.abs();
+    if magnitude >= 65520.0 {
+        return sign | 0x7c00;
+    }
+    if magnitude < 2f64.powi(-14) {
+        return sign | (magnitude * 2f64.powi(24)).round_ties_even() as u16;
+    }
+    let exponent = (magnitude.to_bits() >> 52) as i32 - 1023;
+    let steps = (magnitude / 2f64.powi(exponent - 10)).round_ties_even() as i32 - 1024;
+    sign | (((exponent + 15) << 10) + steps) as u16
+}
+
+fn room<T>(claimed: u64) -> Vec<T> {
+    Vec::with_capacity(claimed.min((AHEAD / size_of::<T>().max(1)) as u64) as usize)
+}
+
+/// Counts one item; true when it was the last.
+fn count_down(left: &mut Option<u64>) -> bool {
+    match left {
+        Some(left) => {
+            *left -= 1;
+            *left == 0
+        }
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::codec::testing::{chunk_invariance, decode_all};
+    use crate::strategy::cbor::{near_items, plain_datum};
+    use crate::strategy::datum::any_datum;
+
+    fn bytes_of(datum: &Datum) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        encode(datum, &mut bytes);
+        bytes
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_encoded_is_decoded(datum in any_datum()) {
+            prop_assert_eq!(decode(&bytes_of(&datum)), Ok(datum));
+        }
+
+        #[test]
+        fn what_was_decoded_is_encoded(bytes in near_items()) {
+            let run = decode_all(&mut Cbor::default(), [&bytes[..]]);
+            for message in run.messages {
+                let wire = message.wire.start as usize..message.wire.end as usize;
+                prop_assert_eq!(bytes_of(&message.datum), &bytes[wire]);
+            }
+        }
+
+        #[test]
+        fn chunks_do_not_matter(bytes in near_items(), cuts in proptest::collection::vec(any::<prop::sample::Index>(), 0..6)) {
+            chunk_invariance(&|| Box::new(Cbor::default()), &bytes, &cuts)?;
+        }
+
+        #[test]
+        fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            chunk_invariance(&|| Box::new(Cbor::default()), &bytes, &[])?;
+        }
+
+        #[test]
+        fn ciborium_reads_the_same(datum in plain_datum()) {
+            let bytes = bytes_of(&datum);
+            let oracle: ciborium::Value = ciborium::from_reader(&bytes[..]).expect("well-formed");
+            prop_assert!(same(&datum, &oracle), "{} / {:?}", datum, oracle);
+        }
+
+        #[test]
+        fn ciborium_accepts_nothing_that_we_call_ill_formed(bytes in near_items()) {
+            let ours = decode(&bytes);
+            if let Err(Malformed { fatal: true, at, .. }) = &ours && *at < bytes.len() as u64 {
+                let mut rest = &bytes[..];
+                let oracle: Result<ciborium::Value, _> = ciborium::from_reader(&mut rest);
+                let strict = oracle.is_ok() && rest.is_empty() && !bytes.contains(&0xf8);
+                prop_assert!(!strict, "{:02x?}: {:?}", bytes, ours);
+            }
+        }
+    }
+
+    /// Ciborium drops widths, so values are compared by meaning.
+    fn same(ours: &Datum, theirs: &ciborium::Value) -> bool {
+        use ciborium::Value;
+        match (ours, theirs) {
+            (Datum::Null, Value::Null) => true,
+            (Datum::Bool(a), Value::Bool(b)) => a == b,
+            (Datum::Int(a), Value::Integer(b)) => a.value() == i128::from(*b),
+            (Datum::Float(a, _), Value::Float(b)) => a == b || (a.is_nan() && b.is_nan()),
+            (Datum::Tag(a, _, x), Value::Tag(b, y)) => a == b && same(x, y),
+            (Datum::Array(a, _), Value::Array(b)) => {
+                a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b))
+            }
+            (Datum::Map(a, _), Value::Map(b)) => {
+                a.len() == b.len() && a.iter().zip(b).all(|((k, v), (l, w))| same(k, l) && same(v, w))
+            }
+            (a, Value::Text(b)) => a.as_text().as_deref() == Some(b),
+            (a, Value::Bytes(b)) => a.as_bytes().as_deref() == Some(&b[..]),
+            _ => false,
+        }
+    }
+
+    #[test]
+    fn a_claimed_length_costs_nothing() {
+        for bytes in [
+            &[0x5b, 0, 0, 1, 0, 0, 0, 0, 0][..],
+            &[0x9b, 0, 0, 1, 0, 0, 0, 0, 0],
+            &[0xbb, 255, 255, 255, 255, 255, 255, 255, 255],
+        ] {
+            let mut codec = Cbor::default();
+            codec.feed(bytes);
+            assert!(codec.next().is_none());
+            assert!(codec.string.as_ref().is_none_or(|partial| partial.bytes.capacity() <= AHEAD));
+            assert_eq!(
+                codec.finish().map(|end| end.reason).as_deref(),
+                Some("the stream ends inside an item")
+            );
+        }
+    }
+
+    #[test]
+    fn ill_formed_items_are_named() {
+        let reason = |bytes: &[u8]| decode(bytes).expect_err("ill-formed").reason;
+        assert_eq!(reason(&[0x1c]), "additional information 28 is reserved (RFC 8949 section 3)");
+        assert_eq!(reason(&[0xff]), "a break outside of anything of indefinite length");
+        assert_eq!(reason(&[0x7f, 0x41, 0x61, 0xff]), "a chunk of an indefinite text is no text");
+        assert_eq!(reason(&[0xf8, 0x18]), "a simple value below 32 in two bytes (RFC 8949 section 3.3)");
+        assert_eq!(reason(&[0xbf, 0x01, 0xff]), "a break after a key without its value");
+        assert_eq!(reason(&[0x62, 0xc3, 0x28]), "a text is not UTF-8");
+        assert_eq!(reason(&[0xf6, 0xf6]), "bytes follow the item");
+        assert_eq!(reason(&[0x81; 2000]), format!("nested deeper than {DEPTH} levels, which is not read"));
+    }
+
+    #[test]
+    fn every_half_survives_the_round_trip() {
+        for bits in 0..=u16::MAX {
+            assert_eq!(half_bits(from_half(bits)), bits, "{bits:04x}");
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! JSON texts as values: order and duplicates of keys are kept.
+
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+
+use super::Sink;
+use crate::datum::Datum;
+
+/// Reads one JSON text.
+///
+/// # Errors
+/// What is wrong, with line and column.
+pub fn parse(bytes: &[u8]) -> Result<Datum, serde_json::Error> {
+    serde_json::from_slice(bytes)
+}
+
+/// Appends a value as JSON on one line.
+///
+/// # Errors
+/// A value that JSON cannot say: bytes, a tag, a key that is no text, a number that is not finite.
+pub fn encode(datum: &Datum, out: &mut impl Sink) -> Result<(), String> {
+    match datum {
+        Datum::Null => out.bytes(b"null"),
+        Datum::Bool(value) => out.bytes(if *value { b"true" } else { b"false" }),
+        Datum::Int(int) => out.bytes(int.value().to_string().as_bytes()),
+        Datum::Float(value, _) if value.is_finite() => {
+            out.bytes(serde_json::Number::from_f64(*value).expect("finite").to_string().as_bytes());
+        }
+        Datum::Gen(generated) if generated.kind() == "text" => {
+            let plain = |text: &str| text.bytes().all(|byte| byte >= 0x20 && byte != b'"' && byte != b'\\');
+            match generated {
+                crate::datum::Generated::Repeat(unit, _) if !plain(unit) => {
+                    return encode(&Datum::text(datum.as_text().unwrap_or_default()), out);
+                }
+                _ => {
+                    out.bytes(b"\"");
+                    out.generated(generated);
+                    out.bytes(b"\"");
+                }
+            }
+        }
+        Datum::Array(items, _) => {
+            out.bytes(b"[");
+            for (n, item) in items.iter().enumerate() {
+                if n > 0 {
+                    out.bytes(b", ");
+                }
+                encode(item, out)?;
+            }
+            out.bytes(b"]");
+        }
+        Datum::Map(entries, _) => {
+            out.bytes(b"{");
+            for (n, (key, value)) in entries.iter().enumerate() {
+                if n > 0 {
+                    out.bytes(b", ");
+                }
+                let Some(key) = key.as_text() else { return Err(format!("the key {key} is no text")) };
+                out.bytes(&quoted(&key));
+                out.bytes(b": ");
+                encode(value, out)?;
+            }
+            out.bytes(b"}");
+        }
+        other => match other.as_text() {
+            Some(text) => out.bytes(&quoted(&text)),
+            None => return Err(format!("JSON has no {}", other.kind())),
+        },
+    }
+    Ok(())
+}
+
+fn quoted(text: &str) -> Vec<u8> {
+    serde_json::to_vec(text).expect("a text is JSON")
+}
+
+impl<'de> Deserialize<'de> for Datum {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(DatumVisitor)
+    }
+}
+
+struct DatumVisitor;
+
+impl<'de> Visitor<'de> for DatumVisitor {
+    type Value = Datum;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Datum, E> {
+        Ok(Datum::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Datum, E> {
+        Ok(Datum::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Datum, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Datum, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Datum, E> {
+        Ok(value.into())
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Datum, E> {
+        Ok(text.into())
+    }
+
+    fn visit_string<E>(self, text: String) -> Result<Datum, E> {
+        Ok(text.into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Datum, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = seq.next_element()? {
+            items.push(item);
+        }
+        Ok(Datum::array(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Datum, A::Error> {
+        let mut entries = Vec::new();
+        while let Some((key, value)) = map.next_entry::<String, Datum>()? {
+            entries.push((key, value));
+        }
+        Ok(Datum::map(entries))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::strategy::json::any_json;
+
+    proptest! {
+        #[test]
+        fn encode_and_parse_are_inverse(datum in any_json()) {
+            let mut bytes = Vec::new();
+            encode(&datum, &mut bytes).unwrap();
+            prop_assert_eq!(parse(&bytes).unwrap(), datum);
+        }
+
+        #[test]
+        fn serde_json_reads_the_same(datum in any_json()) {
+            let mut bytes = Vec::new();
+            encode(&datum, &mut bytes).unwrap();
+            let oracle: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+            let again = serde_json::to_vec(&oracle).unwrap();
+            let reparsed = parse(&again).unwrap();
+            prop_assert!(crate::datum::equal(&reparsed, &datum, crate::datum::Compare::ByValue).is_ok());
+        }
+
+        #[test]
+        fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..60)) {
+            let _ = parse(&bytes);
+        }
+    }
+
+    #[test]
+    fn duplicates_are_kept() {
+        let datum = parse(br#"{"a": 1, "a": 2}"#).unwrap();
+        assert_eq!(datum.as_map().map(<[_]>::len), Some(2));
+    }
+
+    #[test]
+    fn what_json_cannot_say_is_refused() {
+        assert_eq!(encode(&Datum::bytes([1]), &mut Vec::new()), Err("JSON has no bytes".into()));
+        assert!(encode(&f64::NAN.into(), &mut Vec::new()).is_err());
+    }
+}

@@ -1,0 +1,131 @@
+//! Lines of JSON: one value a line, ended by a line feed (a carriage return before it belongs to the end).
+
+use super::{Codec, Malformed, Message, json};
+use crate::actor::Payload;
+use crate::codec::Sink;
+use crate::datum::{Compare, Datum, Kind};
+
+/// The framing: cuts a stream into lines. Knows nothing of what they hold.
+#[derive(Default)]
+pub struct Lines {
+    buffer: Vec<u8>,
+    /// Where the next line starts in `buffer`.
+    at: usize,
+    /// Up to where `buffer` was searched for a line end.
+    searched: usize,
+    /// Stream position of `buffer[0]`.
+    base: u64,
+}
+
+impl Lines {
+    /// Takes the next bytes of the stream.
+    pub fn feed(&mut self, bytes: &[u8]) {
+        self.buffer.drain(..self.at);
+        self.base += self.at as u64;
+        self.searched -= self.at;
+        self.at = 0;
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    /// The next line without its end, and where it starts in the stream.
+    pub fn next(&mut self) -> Option<(u64, &[u8])> {
+        let from = self.searched.max(self.at);
+        let Some(offset) = self.buffer[from..].iter().position(|byte| *byte == b'\n') else {
+            self.searched = self.buffer.len();
+            return None;
+        };
+        let (start, end) = (self.at, from + offset);
+        self.at = end + 1;
+        self.searched = self.at;
+        Some((self.base + start as u64, trim(&self.buffer[start..end])))
+    }
+
+    /// What stands behind the last line end, and where; empty if the stream ended with one.
+    pub fn rest(&mut self) -> (u64, &[u8]) {
+        let start = std::mem::replace(&mut self.at, self.buffer.len());
+        self.searched = self.at;
+        (self.base + start as u64, trim(&self.buffer[start..]))
+    }
+}
+
+fn trim(line: &[u8]) -> &[u8] {
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+/// One JSON value a line; empty lines are passed over. A last line without its end is malformed.
+#[derive(Default)]
+pub struct JsonLines {
+    lines: Lines,
+}
+
+impl Codec for JsonLines {
+    fn feed(&mut self, bytes: &[u8]) {
+        self.lines.feed(bytes);
+    }
+
+    fn next(&mut self) -> Option<Result<Message, Malformed>> {
+        loop {
+            let (at, line) = self.lines.next()?;
+            if !line.trim_ascii().is_empty() {
+                return Some(read(at, line));
+            }
+        }
+    }
+
+    fn finish(&mut self) -> Option<Malformed> {
+        let (at, line) = self.lines.rest();
+        if line.trim_ascii().is_empty() {
+            return None;
+        }
+        let reason = "the stream ends inside a line".into();
+
+        Some(Malformed { at, reason, fatal: true })
+    }
+
+    fn encode(&mut self, _: Kind, datum: &Datum, out: &mut Payload) -> Result<(), String> {
+        json::encode(datum, out)?;
+        out.bytes(b"\n");
+        Ok(())
+    }
+
+    fn compare(&self) -> Compare {
+        Compare::ByValue
+    }
+}
+
+fn read(at: u64, line: &[u8]) -> Result<Message, Malformed> {
+    match json::parse(line) {
+        Ok(datum) => Ok(Message { kind: Kind::Message, datum, wire: at..at + line.len() as u64 }),
+        Err(error) => Err(Malformed { at, reason: format!("a line is no JSON: {error}"), fatal: false }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::codec::testing::{chunk_invariance, decode_all};
+    use crate::strategy::json::near_lines;
+
+    proptest! {
+        #[test]
+        fn chunks_do_not_matter(bytes in near_lines(), cuts in proptest::collection::vec(any::<prop::sample::Index>(), 0..6)) {
+            chunk_invariance(&|| Box::new(JsonLines::default()), &bytes, &cuts)?;
+        }
+    }
+
+    #[test]
+    fn a_bad_line_costs_only_itself() {
+        let run = decode_all(&mut JsonLines::default(), [&b"{\"a\":1}\r\nnonsense\n\n[2]\n"[..]]);
+        assert_eq!(run.messages.len(), 2);
+        assert_eq!((run.malformed[0].at, run.malformed[0].fatal), (9, false));
+        assert_eq!(run.end, None);
+    }
+
+    #[test]
+    fn a_cut_line_is_told() {
+        let run = decode_all(&mut JsonLines::default(), [&b"1\n{\"a\""[..]]);
+        assert_eq!(run.end.map(|end| end.at), Some(2));
+    }
+}

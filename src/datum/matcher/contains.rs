@@ -1,0 +1,31 @@
+//! `$contains(T)`: a text that contains another.
+
+use std::sync::Arc;
+
+use super::{Args, Built, Matcher};
+use crate::datum::pattern::Names;
+use crate::datum::{Mismatch, Pattern, Scope, View, brief};
+
+#[derive(Debug)]
+struct Contains(Pattern);
+
+impl Matcher for Contains {
+    fn matches(&self, view: View<'_>, scope: &mut Scope<'_>) -> Result<(), Mismatch> {
+        let part = self.0.value_in(scope)?;
+        let wanted = format!("a text that contains another: {}", brief(&part));
+        let datum = view.message(&wanted)?;
+        match (datum.as_text(), part.as_text()) {
+            (Some(text), Some(part)) if text.contains(&*part) => Ok(()),
+            (Some(_), _) => Err(Mismatch::value(wanted, datum)),
+            (None, _) => Err(Mismatch::of_type(wanted, datum)),
+        }
+    }
+
+    fn names(&self, names: &mut Names) {
+        self.0.names(names);
+    }
+}
+
+pub(super) fn build(args: Args<'_>) -> Built {
+    args.one().map(|part| Arc::new(Contains(part)) as Arc<dyn Matcher>)
+}

@@ -1,0 +1,539 @@
+//! Notation with meaning: what a message must look like, or the value that an act sends.
+
+use std::borrow::Cow;
+use std::collections::{BTreeSet, HashSet};
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::matcher::{self, Matcher};
+use super::notation::{Form, Node, SyntaxError, parse};
+use super::{Bindings, Datum, Head, Kind, Mismatch, MismatchKind, brief, mentioned};
+
+/// How values are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compare {
+    /// By type, as CBOR does: `1` is not `1.0`.
+    Typed,
+    /// Numbers by value, as JSON does.
+    ByValue,
+}
+
+/// What a pattern looks at: a message, an observation, or a value inside one (which may be absent).
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a> {
+    /// Message, for everything but the outermost value of an observation.
+    pub kind: Kind,
+    /// The value; `None` where a key or element is missing.
+    pub datum: Option<&'a Datum>,
+}
+
+impl<'a> View<'a> {
+    /// A value inside a message.
+    pub fn of(datum: &'a Datum) -> Self {
+        Self { kind: Kind::Message, datum: Some(datum) }
+    }
+
+    /// The value, where only a present value of a message will do.
+    ///
+    /// # Errors
+    /// A mismatch that says what was wanted.
+    pub fn message(self, wanted: &str) -> Result<&'a Datum, Mismatch> {
+        if self.kind != Kind::Message {
+            let got = self.to_string();
+            return Err(Mismatch::new(MismatchKind::Observation, wanted, got));
+        }
+        self.datum.ok_or_else(|| Mismatch::new(MismatchKind::Missing, wanted, "nothing"))
+    }
+}
+
+impl std::fmt::Display for View<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (self.kind, self.datum) {
+            (Kind::Message, Some(datum)) => f.write_str(&brief(datum)),
+            (Kind::Message, None) => f.write_str("nothing"),
+            (kind, None | Some(Datum::Null)) => write!(f, "{kind}"),
+            (kind, Some(datum)) => write!(f, "{kind}({})", brief(datum)),
+        }
+    }
+}
+
+/// A named predicate of a protocol, for `$check(NAME)`.
+pub type Checks<'a> = &'a dyn Fn(&str, &Datum) -> Result<(), String>;
+
+/// What one match may read, and what it found out.
+pub struct Scope<'a> {
+    /// How values are compared.
+    pub compare: Compare,
+    /// The names bound before.
+    pub bindings: &'a Bindings,
+    /// The named predicates of the protocol.
+    pub checks: Checks<'a>,
+    /// Names that this match binds; they count once the whole pattern has matched.
+    pub bound: Vec<(String, Datum)>,
+    /// Values that this match adds to the sets of `$unique`.
+    pub unique: Vec<(String, Datum)>,
+    /// Labels of `$oneof` that were taken.
+    pub labels: Vec<String>,
+}
+
+impl<'a> Scope<'a> {
+    /// A scope for one match.
+    pub fn new(compare: Compare, bindings: &'a Bindings, checks: Checks<'a>) -> Self {
+        Self { compare, bindings, checks, bound: Vec::new(), unique: Vec::new(), labels: Vec::new() }
+    }
+
+    /// The value of a name, bound before or in this match.
+    pub fn get(&self, name: &str) -> Option<&Datum> {
+        let here = self.bound.iter().rev().find(|(bound, _)| bound == name).map(|(_, value)| value);
+        here.or_else(|| self.bindings.get(name))
+    }
+
+    /// Tries something, and forgets what it found out if it fails.
+    pub fn attempt<T>(&mut self, act: impl FnOnce(&mut Self) -> Result<T, Mismatch>) -> Result<T, Mismatch> {
+        let mark = (self.bound.len(), self.unique.len(), self.labels.len());
+        let result = act(self);
+        if result.is_err() {
+            self.bound.truncate(mark.0);
+            self.unique.truncate(mark.1);
+            self.labels.truncate(mark.2);
+        }
+        result
+    }
+
+    /// Makes what this match found out part of the bindings.
+    pub fn found(self) -> Found {
+        Found { bound: self.bound, unique: self.unique, labels: self.labels }
+    }
+}
+
+/// What a successful match found out.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    bound: Vec<(String, Datum)>,
+    unique: Vec<(String, Datum)>,
+    /// Labels of `$oneof` that were taken.
+    pub labels: Vec<String>,
+}
+
+impl Found {
+    /// Adds names and sets to the bindings.
+    pub fn commit(self, bindings: &mut Bindings) -> Vec<String> {
+        self.remember(bindings);
+        for (name, value) in self.bound {
+            bindings.set(name, value);
+        }
+        self.labels
+    }
+
+    /// Adds only the sets: what a rule binds lives for one message.
+    pub fn remember(&self, bindings: &mut Bindings) {
+        for (set, value) in &self.unique {
+            bindings.remember(set, value);
+        }
+    }
+
+    /// The names that were bound.
+    pub fn bound(&self) -> &[(String, Datum)] {
+        &self.bound
+    }
+}
+
+/// The names that a pattern needs and gives.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Names {
+    /// Must be bound before (`$get`, `${..}`).
+    pub uses: BTreeSet<String>,
+    /// Are bound when it matches (`$let`, named groups).
+    pub binds: BTreeSet<String>,
+    /// `$check` predicates.
+    pub checks: BTreeSet<String>,
+    /// Labels of `$oneof`.
+    pub labels: BTreeSet<String>,
+}
+
+/// A compiled piece of notation.
+#[derive(Clone, Debug)]
+pub struct Pattern {
+    span: Range<usize>,
+    form: Shape,
+}
+
+#[derive(Clone, Debug)]
+enum Shape {
+    Exact(Datum),
+    Template(String, Head),
+    Chunks(bool, Vec<Pattern>),
+    Array { before: Vec<Pattern>, after: Option<Vec<Pattern>>, head: Head },
+    Map { entries: Vec<(Pattern, Pattern)>, open: bool, head: Head },
+    Tag(u64, Head, Box<Pattern>),
+    Embedded(Vec<Pattern>),
+    Matcher(Arc<dyn Matcher>),
+}
+
+impl Pattern {
+    /// Reads and compiles.
+    ///
+    /// # Errors
+    /// The first place that is not notation, or a matcher that does not exist or got wrong arguments.
+    pub fn parse(text: &str) -> Result<Self, SyntaxError> {
+        Self::compile(&parse(text)?)
+    }
+
+    /// Gives meaning to a syntax tree.
+    ///
+    /// # Errors
+    /// A matcher that does not exist or got wrong arguments; `...` out of place.
+    pub fn compile(node: &Node) -> Result<Self, SyntaxError> {
+        let form = match &node.form {
+            Form::Scalar(datum) => Shape::Exact(datum.clone()),
+            Form::Text(text, head) if text.contains("${") => Shape::Template(text.clone(), *head),
+            Form::Text(text, head) => Shape::Exact(Datum::Text(text.clone(), *head)),
+            Form::Chunks(is_text, items) => Shape::Chunks(*is_text, compile_all(items)?),
+            Form::Array(items, head) => compile_array(items, *head)?,
+            Form::Map(entries, head) => compile_map(entries, *head)?,
+            Form::Tag(number, head, inner) => Shape::Tag(*number, *head, Box::new(Self::compile(inner)?)),
+            Form::Embedded(items) => Shape::Embedded(compile_all(items)?),
+            Form::Call(name, args) => Shape::Matcher(matcher::build(name, args, node.span.clone())?),
+            Form::Rest => {
+                let message = "`...` stands only in a list or a map".into();
+                return Err(SyntaxError { span: node.span.clone(), message });
+            }
+        };
+        Ok(Self { span: node.span.clone(), form })
+    }
+
+    /// Where it stands in its text, in bytes.
+    pub fn span(&self) -> Range<usize> {
+        self.span.clone()
+    }
+
+    /// Compares; the first difference in the order of the pattern.
+    ///
+    /// # Errors
+    /// The difference.
+    pub fn matches(&self, view: View<'_>, scope: &mut Scope<'_>) -> Result<(), Mismatch> {
+        match &self.form {
+            Shape::Matcher(matcher) => matcher.matches(view, scope),
+            Shape::Array { before, after, .. } => self.match_array(before, after.as_deref(), view, scope),
+            Shape::Map { entries, open, .. } => self.match_map(entries, *open, view, scope),
+            Shape::Tag(number, _, inner) => match view.message("a tag")? {
+                Datum::Tag(got, _, datum) if got == number => inner.matches(View::of(datum), scope),
+                other => Err(Mismatch::of_type(format!("tag {number}"), other)),
+            },
+            Shape::Exact(wanted) => equal(wanted, view.message(&brief(wanted))?, scope.compare),
+            _ => {
+                let wanted = self.value_in(scope)?;
+                equal(&wanted, view.message(&brief(&wanted))?, scope.compare)
+            }
+        }
+    }
+
+    pub(super) fn value_in(&self, scope: &Scope<'_>) -> Result<Datum, Mismatch> {
+        let mut bindings = Cow::Borrowed(scope.bindings);
+        for (name, value) in &scope.bound {
+            bindings.to_mut().set(name.clone(), value.clone());
+        }
+        self.value(&bindings)
+            .map_err(|why| Mismatch::new(MismatchKind::Value, why, "nothing to compare with"))
+    }
+
+    fn match_array(
+        &self,
+        before: &[Pattern],
+        after: Option<&[Pattern]>,
+        view: View<'_>,
+        scope: &mut Scope<'_>,
+    ) -> Result<(), Mismatch> {
+        let datum = view.message("an array")?;
+        let Some(items) = datum.as_array() else { return Err(Mismatch::of_type("array", datum)) };
+        let tail = after.unwrap_or_default();
+        for (index, pattern) in before.iter().enumerate() {
+            let view = View { kind: Kind::Message, datum: items.get(index) };
+            pattern.matches(view, scope).map_err(|mismatch| mismatch.under_index(index))?;
+        }
+        if items.len() < before.len() + tail.len() {
+            let wanted = format!("at least {} elements", before.len() + tail.len());
+            return Err(Mismatch::new(MismatchKind::Length, wanted, format!("{} elements", items.len())));
+        }
+        if after.is_none() && items.len() > before.len() {
+            let extra = Mismatch::new(MismatchKind::Extra, "no further element", brief(&items[before.len()]));
+            return Err(extra.under_index(before.len()));
+        }
+        let start = items.len() - tail.len();
+        for (offset, pattern) in tail.iter().enumerate() {
+            let index = start + offset;
+            pattern
+                .matches(View::of(&items[index]), scope)
+                .map_err(|mismatch| mismatch.under_index(index))?;
+        }
+        Ok(())
+    }
+
+    fn match_map(
+        &self,
+        entries: &[(Pattern, Pattern)],
+        open: bool,
+        view: View<'_>,
+        scope: &mut Scope<'_>,
+    ) -> Result<(), Mismatch> {
+        let datum = view.message("a map")?;
+        let Some(got) = datum.as_map() else { return Err(Mismatch::of_type("map", datum)) };
+        if let Some(key) = duplicate(got) {
+            return Err(Mismatch::new(MismatchKind::Duplicate, "each key once", brief(key)).under(key));
+        }
+        let mut named = Vec::with_capacity(entries.len());
+        for (key, pattern) in entries {
+            let key = key.value_in(scope)?;
+            let found = got.iter().find(|(name, _)| equal(&key, name, scope.compare).is_ok());
+            let view = View { kind: Kind::Message, datum: found.map(|(_, value)| value) };
+            pattern.matches(view, scope).map_err(|mismatch| mismatch.under(&key))?;
+            named.push(key);
+        }
+        if open {
+            return Ok(());
+        }
+        let is_named = |name: &Datum| named.iter().any(|key| equal(key, name, scope.compare).is_ok());
+        match got.iter().find(|(name, _)| !is_named(name)) {
+            Some((name, value)) => {
+                Err(Mismatch::new(MismatchKind::Extra, "no such key", brief(value)).under(name))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// The value that an act sends.
+    ///
+    /// # Errors
+    /// What keeps it from being a value: an unbound name, a matcher that leaves something open.
+    pub fn value(&self, bindings: &Bindings) -> Result<Datum, String> {
+        let all = |patterns: &[Pattern]| {
+            patterns.iter().map(|item| item.value(bindings)).collect::<Result<Vec<_>, _>>()
+        };
+        Ok(match &self.form {
+            Shape::Exact(datum) => datum.clone(),
+            Shape::Template(text, head) => {
+                let text = bindings.insert_into(text).map_err(|name| format!("`{name}` is not bound"))?;
+                Datum::Text(text, *head)
+            }
+            Shape::Chunks(is_text, chunks) => Datum::Chunks(*is_text, all(chunks)?),
+            Shape::Array { after: Some(_), .. } | Shape::Map { open: true, .. } => {
+                return Err("`...` leaves open what to send".into());
+            }
+            Shape::Array { before, head, .. } => Datum::Array(all(before)?, *head),
+            Shape::Map { entries, head, .. } => {
+                let entry =
+                    |(key, value): &(Pattern, Pattern)| Ok((key.value(bindings)?, value.value(bindings)?));
+                Datum::Map(entries.iter().map(entry).collect::<Result<_, String>>()?, *head)
+            }
+            Shape::Tag(number, head, inner) => Datum::Tag(*number, *head, Box::new(inner.value(bindings)?)),
+            Shape::Embedded(items) => {
+                let mut bytes = Vec::new();
+                for item in all(items)? {
+                    crate::codec::cbor::encode(&item, &mut bytes);
+                }
+                Datum::bytes(bytes)
+            }
+            Shape::Matcher(matcher) => return matcher.value(bindings),
+        })
+    }
+
+    /// Whether acts may use it: nothing is left open.
+    ///
+    /// # Errors
+    /// Where and why it is open.
+    pub fn closed(&self) -> Result<(), SyntaxError> {
+        let open = |message: &str| Err(SyntaxError { span: self.span.clone(), message: message.into() });
+        match &self.form {
+            Shape::Exact(_) | Shape::Template(..) => Ok(()),
+            Shape::Array { after: Some(_), .. } | Shape::Map { open: true, .. } => {
+                open("`...` leaves open what to send")
+            }
+            Shape::Chunks(_, items) | Shape::Embedded(items) | Shape::Array { before: items, .. } => {
+                items.iter().try_for_each(Pattern::closed)
+            }
+            Shape::Map { entries, .. } => {
+                entries.iter().try_for_each(|(key, value)| key.closed().and_then(|()| value.closed()))
+            }
+            Shape::Tag(_, _, inner) => inner.closed(),
+            Shape::Matcher(matcher) if matcher.is_closed() => Ok(()),
+            Shape::Matcher(_) => open("a matcher leaves open what to send; acts need a value"),
+        }
+    }
+
+    /// Collects the names that it needs and gives.
+    pub fn names(&self, names: &mut Names) {
+        match &self.form {
+            Shape::Exact(_) => {}
+            Shape::Template(text, _) => names.uses.extend(mentioned(text).into_iter().map(str::to_owned)),
+            Shape::Chunks(_, items) | Shape::Embedded(items) => {
+                items.iter().for_each(|item| item.names(names))
+            }
+            Shape::Array { before, after, .. } => {
+                before.iter().chain(after.iter().flatten()).for_each(|item| item.names(names));
+            }
+            Shape::Map { entries, .. } => {
+                for (key, value) in entries {
+                    key.names(names);
+                    value.names(names);
+                }
+            }
+            Shape::Tag(_, _, inner) => inner.names(names),
+            Shape::Matcher(matcher) => matcher.names(names),
+        }
+    }
+
+    /// Whether it speaks of this kind of observation at its top (through `$oneof` and `$let` too).
+    pub fn speaks_of(&self, kind: Kind) -> bool {
+        match &self.form {
+            Shape::Matcher(matcher) => matcher.speaks_of(kind),
+            _ => kind == Kind::Message,
+        }
+    }
+}
+
+fn compile_all(nodes: &[Node]) -> Result<Vec<Pattern>, SyntaxError> {
+    nodes.iter().map(Pattern::compile).collect()
+}
+
+fn compile_array(items: &[Node], head: Head) -> Result<Shape, SyntaxError> {
+    let mut parts = items.splitn(2, |item| item.form == Form::Rest);
+    let before = compile_all(parts.next().unwrap_or_default())?;
+    let after = parts.next().map(compile_all).transpose()?;
+    Ok(Shape::Array { before, after, head })
+}
+
+fn compile_map(nodes: &[(Node, Node)], head: Head) -> Result<Shape, SyntaxError> {
+    let rests: Vec<_> = nodes.iter().filter(|(key, _)| key.form == Form::Rest).collect();
+    if let Some((second, _)) = rests.get(1) {
+        return Err(SyntaxError { span: second.span.clone(), message: "`...` stands once in a map".into() });
+    }
+    let named = nodes.iter().filter(|(key, _)| key.form != Form::Rest);
+    let entries = named.map(|(key, value)| Ok((Pattern::compile(key)?, Pattern::compile(value)?)));
+    Ok(Shape::Map { entries: entries.collect::<Result<_, SyntaxError>>()?, open: !rests.is_empty(), head })
+}
+
+/// The first key that occurs twice.
+fn duplicate(entries: &[(Datum, Datum)]) -> Option<&Datum> {
+    if entries.len() <= 8 {
+        let twice = |at: usize| entries[..at].iter().any(|(key, _)| *key == entries[at].0);
+        return (1..entries.len()).find(|at| twice(*at)).map(|at| &entries[at].0);
+    }
+    let mut seen = HashSet::with_capacity(entries.len());
+    entries.iter().map(|(key, _)| key).find(|key| !seen.insert(key.to_string()))
+}
+
+/// Compares two values by meaning: widths of heads and chunks do not matter, the order of keys does not matter.
+pub fn equal(wanted: &Datum, got: &Datum, compare: Compare) -> Result<(), Mismatch> {
+    let same = match (wanted, got) {
+        (Datum::Gen(generated), other) => return equal_generated(generated, other),
+        (Datum::Array(a, _), Datum::Array(b, _)) => return equal_arrays(a, b, compare),
+        (Datum::Map(a, _), Datum::Map(b, _)) => return equal_maps(a, b, compare),
+        (Datum::Tag(a, _, x), Datum::Tag(b, _, y)) if a == b => return equal(x, y, compare),
+        (Datum::Int(a), Datum::Int(b)) => a.value() == b.value(),
+        (Datum::Float(a, _), Datum::Float(b, _)) => a == b || (a.is_nan() && b.is_nan()),
+        (Datum::Int(int), Datum::Float(float, _)) | (Datum::Float(float, _), Datum::Int(int))
+            if compare == Compare::ByValue =>
+        {
+            float.fract() == 0.0 && *float as i128 == int.value()
+        }
+        (Datum::Text(a, _), Datum::Text(b, _)) => a == b,
+        (Datum::Bytes(a, _), Datum::Bytes(b, _)) => a == b,
+        (Datum::Chunks(..), _) | (_, Datum::Chunks(..)) if wanted.kind() == got.kind() => {
+            wanted.as_text() == got.as_text() && wanted.as_bytes() == got.as_bytes()
+        }
+        (a, b) if a.kind() != b.kind() => return Err(Mismatch::of_type(brief(wanted), got)),
+        (a, b) => a == b,
+    };
+    if same { Ok(()) } else { Err(Mismatch::value(brief(wanted), got)) }
+}
+
+fn equal_generated(generated: &super::Generated, got: &Datum) -> Result<(), Mismatch> {
+    let same = match got {
+        Datum::Gen(other) => generated == other,
+        _ if got.kind() != generated.kind() => return Err(Mismatch::of_type(generated.to_string(), got)),
+        _ => match (got.as_text(), got.as_bytes()) {
+            (Some(text), _) => generated.equals(text.as_bytes()),
+            (None, Some(bytes)) => generated.equals(&bytes),
+            (None, None) => false,
+        },
+    };
+    if same { Ok(()) } else { Err(Mismatch::value(generated.to_string(), got)) }
+}
+
+fn equal_arrays(wanted: &[Datum], got: &[Datum], compare: Compare) -> Result<(), Mismatch> {
+    for (index, (a, b)) in wanted.iter().zip(got).enumerate() {
+        equal(a, b, compare).map_err(|mismatch| mismatch.under_index(index))?;
+    }
+    if wanted.len() == got.len() {
+        return Ok(());
+    }
+    let length = |items: &[Datum]| format!("{} elements", items.len());
+    Err(Mismatch::new(MismatchKind::Length, length(wanted), length(got)))
+}
+
+fn equal_maps(wanted: &[(Datum, Datum)], got: &[(Datum, Datum)], compare: Compare) -> Result<(), Mismatch> {
+    if let Some(key) = duplicate(got) {
+        return Err(Mismatch::new(MismatchKind::Duplicate, "each key once", brief(key)).under(key));
+    }
+    let find = |entries: &[(Datum, Datum)], key: &Datum| {
+        entries.iter().position(|(name, _)| equal(key, name, compare).is_ok())
+    };
+    for (key, value) in wanted {
+        match find(got, key) {
+            Some(at) => equal(value, &got[at].1, compare).map_err(|mismatch| mismatch.under(key))?,
+            None => return Err(Mismatch::new(MismatchKind::Missing, brief(value), "nothing").under(key)),
+        }
+    }
+    match got.iter().find(|(key, _)| find(wanted, key).is_none()) {
+        Some((key, value)) => Err(Mismatch::new(MismatchKind::Extra, "no such key", brief(value)).under(key)),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::datum::notation::parse_datum;
+
+    fn check(pattern: &str, datum: &str) -> Result<(), String> {
+        let bindings = Bindings::default();
+        let mut scope = Scope::new(Compare::Typed, &bindings, &|_, _| Ok(()));
+        let datum = parse_datum(datum).expect("a value");
+        Pattern::parse(pattern)
+            .expect("a pattern")
+            .matches(View::of(&datum), &mut scope)
+            .map_err(|m| m.to_string())
+    }
+
+    #[test]
+    fn exact_by_default_and_open_where_it_says_so() {
+        assert_eq!(check(r#"{"a": 1, ...}"#, r#"{"a": 1, "b": 2}"#), Ok(()));
+        assert_eq!(
+            check(r#"{"a": 1}"#, r#"{"a": 1, "b": 2}"#),
+            Err("at /b: wanted no such key, got 2".into())
+        );
+        assert_eq!(check("[1, ..., 9]", "[1, 2, 3, 9]"), Ok(()));
+        assert_eq!(check("[..., 9]", "[]"), Err("wanted at least 1 elements, got 0 elements".into()));
+    }
+
+    #[test]
+    fn one_is_not_one_point_zero_in_cbor_and_widths_do_not_matter() {
+        assert!(check("1", "1.0").is_err());
+        assert_eq!(check("1", "1_3"), Ok(()));
+        assert_eq!(check("\"ab\"", "(_ \"a\", \"b\")"), Ok(()));
+    }
+
+    #[test]
+    fn a_duplicate_key_never_matches_silently() {
+        assert_eq!(
+            check(r#"{"a": 1, ...}"#, r#"{"a": 1, "a": 1}"#),
+            Err("at /a: wanted each key once, got \"a\"".into())
+        );
+    }
+
+    #[test]
+    fn absence_can_be_wanted() {
+        assert_eq!(check(r#"{"a": $oneof([], null, $absent), ...}"#, r#"{"b": 1}"#), Ok(()));
+        assert!(check(r#"{"a": $any, ...}"#, r#"{"b": 1}"#).is_err());
+    }
+}
