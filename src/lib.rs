@@ -3,6 +3,10 @@
 pub mod actor;
 pub mod codec;
 pub mod datum;
+pub mod play;
+pub mod protocol;
+pub mod requirement;
 pub mod scenario;
 #[cfg(any(test, feature = "proptest"))]
 pub mod strategy;
+pub mod subject;

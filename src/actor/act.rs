@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Nanos, Part, Payload, WireId};
+use super::{Nanos, Part, Payload, Pieces, WireId};
 use crate::actor::event::Exit;
 
 /// An act with the number that its outcome refers to.
@@ -30,8 +30,8 @@ pub enum Act {
     Listen { wire: WireId, at: Address, over_stale: bool },
     /// Connects, or starts a process.
     Open { wire: WireId, to: Target },
-    /// Queues bytes; `pieces` are the sizes of the first writes, each after the reader took the one before.
-    Write { wire: WireId, part: Part, bytes: Payload, pieces: Vec<u64> },
+    /// Queues bytes, to go out in these pieces.
+    Write { wire: WireId, part: Part, bytes: Payload, pieces: Pieces },
     /// Closes.
     Close { wire: WireId, how: CloseHow },
     /// Stops or goes on reading.

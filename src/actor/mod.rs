@@ -11,7 +11,7 @@ pub use act::{Act, ActId, Address, CloseHow, Doing, Inspect, Target};
 pub use event::{
     ClosedHow, Event, Exit, Failure, Given, Nanos, Part, Peer, SECOND, Value, What, Why, WireId,
 };
-pub use payload::{Blob, Payload, Piece};
+pub use payload::{Blob, Payload, Piece, Pieces};
 
 /// Whoever takes part in an exchange. Never waits, reads no clock, touches no file.
 pub trait Actor: Send {

@@ -55,6 +55,40 @@ pub enum Piece {
     Package(String),
 }
 
+/// In which pieces a write goes out, each after the reader took the one before.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Pieces {
+    /// In one.
+    #[default]
+    Whole,
+    /// Each of this size.
+    Each(u64),
+    /// Of these sizes, then the rest in one.
+    Sizes(Vec<u64>),
+}
+
+impl Pieces {
+    /// Cuts bytes; no piece is empty.
+    pub fn cut<'a>(&self, mut bytes: &'a [u8]) -> Vec<&'a [u8]> {
+        let mut pieces = Vec::new();
+        match self {
+            Pieces::Whole => {}
+            Pieces::Each(size) => pieces.extend(std::mem::take(&mut bytes).chunks((*size).max(1) as usize)),
+            Pieces::Sizes(sizes) => {
+                for size in sizes {
+                    let (piece, rest) = bytes.split_at((*size as usize).min(bytes.len()));
+                    pieces.push(piece);
+                    bytes = rest;
+                }
+            }
+        }
+        pieces.push(bytes);
+        pieces.retain(|piece| !piece.is_empty());
+        pieces
+    }
+}
+
 /// Bytes to send, long runs by their rule.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -93,6 +93,108 @@ impl Codec for JsonLines {
     }
 }
 
+/// One message a line, as it is; what is not UTF-8 is replaced.
+#[derive(Default)]
+pub struct TextLines {
+    lines: Lines,
+    last: Option<Message>,
+}
+
+impl Codec for TextLines {
+    fn feed(&mut self, bytes: &[u8]) {
+        self.lines.feed(bytes);
+    }
+
+    fn next(&mut self) -> Option<Result<Message, Malformed>> {
+        let next = self.lines.next().map(|(at, line)| text_message(at, line));
+        next.or_else(|| self.last.take()).map(Ok)
+    }
+
+    fn finish(&mut self) -> Option<Malformed> {
+        let (at, line) = self.lines.rest();
+        if !line.is_empty() {
+            self.last = Some(text_message(at, line));
+        }
+        None
+    }
+
+    fn encode(&mut self, _: Kind, datum: &Datum, out: &mut Payload) -> Result<(), String> {
+        let Some(text) = datum.as_text() else { return Err(format!("{} is no line of text", datum.kind())) };
+        out.bytes(text.as_bytes());
+        out.bytes(b"\n");
+        Ok(())
+    }
+
+    fn compare(&self) -> Compare {
+        Compare::ByValue
+    }
+}
+
+/// All that comes until the end is one message.
+#[derive(Default)]
+pub struct WholeText {
+    bytes: Vec<u8>,
+    last: Option<Message>,
+}
+
+impl Codec for WholeText {
+    fn feed(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    fn next(&mut self) -> Option<Result<Message, Malformed>> {
+        self.last.take().map(Ok)
+    }
+
+    fn finish(&mut self) -> Option<Malformed> {
+        self.last = Some(text_message(0, &std::mem::take(&mut self.bytes)));
+        None
+    }
+
+    fn encode(&mut self, _: Kind, datum: &Datum, out: &mut Payload) -> Result<(), String> {
+        out.bytes(datum.as_text().ok_or("only a text can be sent here")?.as_bytes());
+        Ok(())
+    }
+
+    fn compare(&self) -> Compare {
+        Compare::ByValue
+    }
+}
+
+/// The last line that is not empty, as JSON: the answer of a command that does one operation.
+#[derive(Default)]
+pub struct LastJsonLine(WholeText);
+
+impl Codec for LastJsonLine {
+    fn feed(&mut self, bytes: &[u8]) {
+        self.0.feed(bytes);
+    }
+
+    fn next(&mut self) -> Option<Result<Message, Malformed>> {
+        let message = self.0.last.take()?;
+        let text = message.datum.as_text()?;
+        let line = text.lines().rfind(|line| !line.trim().is_empty())?;
+        Some(read(0, line.as_bytes()))
+    }
+
+    fn finish(&mut self) -> Option<Malformed> {
+        self.0.finish()
+    }
+
+    fn encode(&mut self, kind: Kind, datum: &Datum, out: &mut Payload) -> Result<(), String> {
+        self.0.encode(kind, datum, out)
+    }
+
+    fn compare(&self) -> Compare {
+        Compare::ByValue
+    }
+}
+
+fn text_message(at: u64, line: &[u8]) -> Message {
+    let datum = Datum::text(String::from_utf8_lossy(line));
+    Message { kind: Kind::Message, datum, wire: at..at + line.len() as u64 }
+}
+
 fn read(at: u64, line: &[u8]) -> Result<Message, Malformed> {
     match json::parse(line) {
         Ok(datum) => Ok(Message { kind: Kind::Message, datum, wire: at..at + line.len() as u64 }),

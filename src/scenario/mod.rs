@@ -1,1 +1,16 @@
+//! Scenarios and suites: TOML files read into a model that knows its places (suites/README.md is the format).
+
+pub mod check;
+mod duration;
 pub mod error;
+mod model;
+mod parse;
+mod suite;
+pub mod table;
+
+pub use duration::{Duration, Timing};
+pub use model::{
+    Isolation, Launch, Rule, RuleKind, Scenario, Source, Step, Twin, Verb, ViewSpec, LaneSpec, Opening, Row,
+};
+pub use parse::{launch, scenario, timing};
+pub use suite::{Role, Suite, read_rules};

@@ -1,0 +1,392 @@
+//! What is due: acts, answers, beats, and the judgement of time.
+
+use super::deliver::millis;
+use super::finding::Breach;
+use super::{Asked, GuardKind, LaneSource, Line, Play, Ran, Stage};
+use crate::actor::{Act, Nanos};
+use crate::datum::{Bindings, Kind, Names, Pattern};
+use crate::scenario::{Source, Verb};
+
+impl Play {
+    /// Does everything that is due now; `rang` says that the alarm brought us here.
+    pub(super) fn advance(&mut self, rang: bool) {
+        loop {
+            let progress = self.start_subject()
+                || self.run_errand()
+                || self.beat()
+                || self.run_act()
+                || self.make_pending()
+                || self.judge_silence(rang)
+                || self.next_phase();
+            if !progress || self.is_done() {
+                return;
+            }
+        }
+    }
+
+    /// Starts the subject once our listeners are ready, unless a step says when.
+    fn start_subject(&mut self) -> bool {
+        let waiting = self.asked.values().any(|asked| matches!(asked, Asked::Listener));
+        let can_start = !self.script.subject.command.is_empty();
+        if !self.script.starts || self.subject.is_some() || waiting || !can_start || self.is_closing() {
+            return false;
+        }
+        let process = self.script.lane("process").unwrap_or(0);
+        let act = self.stage(process).start(&crate::scenario::Launch::default(), false);
+        self.ask(act, Asked::Subject);
+        true
+    }
+
+    /// Whether acts must wait until the world has answered an earlier one.
+    fn is_held(&self, step: usize) -> bool {
+        self.asked.values().any(|asked| match asked {
+            Asked::Subject | Asked::Listener => true,
+            Asked::Step(earlier) => *earlier < step,
+            _ => false,
+        })
+    }
+
+    /// The first step of a lane that is not met, if its phase has come.
+    fn head(&self, lane: usize) -> Option<usize> {
+        let state = &self.lanes[lane];
+        let step = *state.steps.get(state.head)?;
+        self.phase.plays(self.script.steps[step].goodbye).then_some(step)
+    }
+
+    /// The time before which a step does nothing; `None` until the step that it counts from is met.
+    fn not_before(&self, step: usize) -> Option<Nanos> {
+        let line = &self.script.steps[step];
+        let since = match line.since {
+            Some(since) => self.steps[since].met_at?,
+            None => self.lanes[line.lane].last_met,
+        };
+        Some(line.after.map_or(0, |after| since + after))
+    }
+
+    /// Runs the first act in file order that is due.
+    fn run_act(&mut self) -> bool {
+        let mut heads: Vec<usize> = (0..self.lanes.len()).filter_map(|lane| self.head(lane)).collect();
+        heads.sort_unstable();
+        for step in heads {
+            if self.skip(step) {
+                return true;
+            }
+            let script = self.script.clone();
+            let line = &script.steps[step];
+            let Verb::Act(act) = &line.verb else { continue };
+            let due = self.not_before(step).is_some_and(|time| time <= self.now);
+            let bound = line.uses.iter().all(|name| self.bindings.get(name).is_some());
+            if self.steps[step].asked || !due || !bound || self.is_held(step) {
+                continue;
+            }
+            match act.run(&mut Stage::new(self, line.lane, None, None)) {
+                Ran::NotYet => continue,
+                Ran::Done => self.meet(step),
+                Ran::Asked(act) => {
+                    self.steps[step].asked = true;
+                    self.asked.insert(act, Asked::Step(step));
+                }
+                Ran::Failed(why) => self.give_up(why),
+            }
+            return true;
+        }
+        false
+    }
+
+    /// Meets a step whose `if` can no longer come true.
+    fn skip(&mut self, step: usize) -> bool {
+        let script = self.script.clone();
+        let Some(label) = &script.steps[step].condition else { return false };
+        if self.labels.contains(label) {
+            return false;
+        }
+        let could_come = script.steps[..step].iter().zip(&self.steps).any(|(line, state)| {
+            let Verb::Expect(pattern) = &line.verb else { return false };
+            let mut names = Names::default();
+            pattern.names(&mut names);
+            state.met_at.is_none() && names.labels.contains(label)
+        });
+        if !could_come {
+            self.meet(step);
+        }
+        !could_come
+    }
+
+    fn waits_for_label(&self, step: usize) -> bool {
+        self.script.steps[step].condition.as_ref().is_some_and(|label| !self.labels.contains(label))
+    }
+
+    /// Makes expects and quiets pending whose time has come, and sets their deadlines.
+    fn make_pending(&mut self) -> bool {
+        let mut changed = false;
+        for lane in 0..self.lanes.len() {
+            let Some(step) = self.head(lane) else { continue };
+            let line = &self.script.steps[step];
+            if matches!(line.verb, Verb::Act(_)) || self.waits_for_label(step) {
+                continue;
+            }
+            let may = line.since.is_none_or(|since| self.steps[since].met_at.is_some());
+            let due = self.not_before(step).is_some_and(|time| time <= self.now);
+            if self.steps[step].pending_at.is_none() && may && due {
+                self.steps[step].pending_at = Some(self.now);
+                changed = true;
+            }
+            changed |= self.set_deadline(step);
+        }
+        if changed {
+            self.fail_hopeless();
+        }
+        changed
+    }
+
+    fn set_deadline(&mut self, step: usize) -> bool {
+        let state = &self.steps[step];
+        let (Some(pending), None) = (state.pending_at, state.deadline) else { return false };
+        let line = &self.script.steps[step];
+        let deadline = match (&line.verb, line.since.and_then(|since| self.steps[since].met_at), line.within) {
+            (Verb::Quiet(duration), ..) => pending + duration.resolve(&self.script.timing, 1.0).unwrap_or_default(),
+            (_, Some(since), Some(within)) => since + within,
+            _ if !self.acts_before_are_done(step) => return false,
+            (_, _, within) => {
+                let fresh = if self.is_fresh() { self.script.time("start") } else { 0 };
+                self.now + within.unwrap_or_else(|| self.script.time("reply")) + fresh
+            }
+        };
+        self.steps[step].deadline = Some(deadline);
+        true
+    }
+
+    fn acts_before_are_done(&self, step: usize) -> bool {
+        let before = self.script.steps[..step].iter().zip(&self.steps);
+        before.into_iter().all(|(line, state)| !matches!(line.verb, Verb::Act(_)) || state.met_at.is_some())
+    }
+
+    /// Whether nothing has come from the subject yet.
+    fn is_fresh(&self) -> bool {
+        self.wires.values().filter(|wire| !self.is_driver(wire.lane)).all(|wire| wire.messages == 0)
+    }
+
+    fn is_driver(&self, lane: usize) -> bool {
+        matches!(self.script.lanes[lane].source, LaneSource::Declared(Source::Driver))
+    }
+
+    /// The pending expect of a lane.
+    pub(super) fn pending_expect(&self, lane: usize) -> Option<usize> {
+        let step = self.head(lane)?;
+        let line = &self.script.steps[step];
+        let early = line.floor.is_some() && line.since.is_none_or(|since| self.steps[since].met_at.is_some());
+        let pending = self.steps[step].pending_at.is_some() || early;
+        (pending && matches!(line.verb, Verb::Expect(_))).then_some(step)
+    }
+
+    /// The pending quiet of a lane, unless its time is over.
+    pub(super) fn pending_quiet(&self, lane: usize) -> Option<usize> {
+        let step = self.head(lane)?;
+        let state = &self.steps[step];
+        let over = state.deadline.is_some_and(|deadline| self.now > deadline);
+        (matches!(self.script.steps[step].verb, Verb::Quiet(_)) && state.pending_at.is_some() && !over).then_some(step)
+    }
+
+    /// Judges what did not come: only when the alarm rings, since only then all that came has been delivered.
+    fn judge_silence(&mut self, rang: bool) -> bool {
+        let mut changed = false;
+        for lane in 0..self.lanes.len() {
+            let Some(step) = self.head(lane) else { continue };
+            let Some(deadline) = self.steps[step].deadline.filter(|deadline| *deadline <= self.now) else { continue };
+            let lag = self.now - deadline;
+            match &self.script.steps[step].verb {
+                Verb::Quiet(_) => {
+                    self.meet(step);
+                    changed = true;
+                }
+                Verb::Expect(_) if rang && lag > self.script.time("lag") => {
+                    self.notes.push(format!("the machine was {} late; a deadline was moved by as much", millis(lag)));
+                    self.steps[step].deadline = Some(self.now + lag);
+                    changed = true;
+                }
+                Verb::Expect(pattern) if rang => {
+                    let pattern = pattern.clone();
+                    self.expire(step, &pattern);
+                    return true;
+                }
+                _ => {}
+            }
+        }
+        changed
+    }
+
+    /// An expect has run out of time.
+    fn expire(&mut self, step: usize, pattern: &Pattern) {
+        let script = self.script.clone();
+        let line = &script.steps[step];
+        let waited = self.steps[step].pending_at.map_or(0, |pending| self.now.saturating_sub(pending));
+        let mut message = format!("nothing that fits came within {}", millis(waited));
+        let root = self.root(line.lane);
+        let taken: Vec<String> = self.lanes[line.lane]
+            .recent
+            .iter()
+            .chain(if root == line.lane { None } else { Some(&self.lanes[root].recent) }.into_iter().flatten())
+            .filter(|(_, taker)| taker != "nobody")
+            .rev()
+            .take(3)
+            .map(|(text, taker)| format!("{text} was taken by {taker}"))
+            .collect();
+        if !taken.is_empty() && pattern.speaks_of(Kind::Message) {
+            message += &format!("; before it, {}", taken.join(", "));
+        }
+        self.break_step(step, Breach::Late, "", message, String::new());
+        self.abort();
+    }
+
+    /// Fails the expects that nothing can meet any more, because the other side has ended.
+    pub(super) fn fail_hopeless(&mut self) {
+        if self.is_aborted() || self.is_closing() {
+            return;
+        }
+        for lane in 0..self.lanes.len() {
+            let Some(step) = self.pending_expect(lane) else { continue };
+            let can_revive = self.script.steps[..step]
+                .iter()
+                .zip(&self.steps)
+                .any(|(line, state)| matches!(line.verb, Verb::Act(_)) && state.met_at.is_none());
+            let root = self.root(lane);
+            let of_process = matches!(self.script.lanes[root].source, LaneSource::Declared(Source::Process | Source::Stderr));
+            if can_revive || of_process || self.is_alive(lane) {
+                continue;
+            }
+            let at_once = self.is_fresh();
+            let how = self.how_it_ended();
+            let what = if at_once { "ended at once" } else { "ended before this came" };
+            self.break_step(step, Breach::Ended, "", format!("the subject {what}{how}"), String::new());
+            if at_once {
+                let default = self.script.lanes[lane].default.clone();
+                if let Some(finding) = self.findings.last_mut() {
+                    finding.requirement = default;
+                }
+            }
+            self.abort();
+            return;
+        }
+    }
+
+    fn how_it_ended(&self) -> String {
+        let exited = self.subject.and_then(|id| self.wires.get(&id)).and_then(|wire| wire.exited);
+        let how = match exited {
+            Some(crate::actor::Exit::Code(code)) => format!(" with status {code}"),
+            Some(crate::actor::Exit::Signal(signal)) => format!(" by signal {signal}"),
+            None => String::new(),
+        };
+        let stderr = self.script.lane("stderr").map(|lane| &self.lanes[lane].recent);
+        let last = stderr.and_then(|recent| recent.back()).map(|(text, _)| format!("; it wrote {text}"));
+        how + &last.unwrap_or_default()
+    }
+
+    /// Notes that a step is met, and what begins and ends with it.
+    pub(super) fn meet(&mut self, step: usize) {
+        if self.steps[step].met_at.is_some() {
+            return;
+        }
+        self.steps[step].met_at = Some(self.now);
+        let lane = self.script.steps[step].lane;
+        self.lanes[lane].last_met = self.now;
+        let steps = &self.steps;
+        let state = &mut self.lanes[lane];
+        while state.steps.get(state.head).is_some_and(|head| steps[*head].met_at.is_some()) {
+            state.head += 1;
+        }
+        for (guard, state) in self.script.rules.iter().zip(&mut self.guards) {
+            if guard.from == Some(step) && state.begun.is_none() {
+                state.begun = Some(self.now);
+            }
+            state.ended |= guard.until == Some(step);
+        }
+    }
+
+    /// Runs the next act of an answer or beat that is due.
+    fn run_errand(&mut self) -> bool {
+        if self.is_aborted() {
+            self.errands.clear();
+        }
+        let Some(index) = self.errands.iter().position(|errand| errand.due <= self.now) else { return false };
+        let mut errand = self.errands.remove(index);
+        let script = self.script.clone();
+        let acts: &[Line] = match &script.rules[errand.rule].kind {
+            GuardKind::Answer { with, .. } => with,
+            GuardKind::Every { acts, .. } => acts,
+            _ => &[],
+        };
+        let Some(line) = acts.get(errand.next) else { return true };
+        if let Verb::Act(act) = &line.verb {
+            let same = self.root(line.lane) == self.root(errand.lane);
+            let wire = errand.wire.filter(|_| same);
+            let bindings: Bindings = errand.bindings.clone();
+            match act.run(&mut Stage::new(self, line.lane, wire, Some(&bindings))) {
+                Ran::Failed(why) => self.give_up(why),
+                Ran::Asked(act) => {
+                    self.asked.insert(act, Asked::Nobody);
+                }
+                Ran::Done | Ran::NotYet => {}
+            }
+        }
+        errand.next += 1;
+        if let Some(line) = acts.get(errand.next) {
+            errand.due = self.now + line.after.unwrap_or(0);
+            self.errands.insert(index, errand);
+        }
+        true
+    }
+
+    /// Starts the acts of `every` rules whose beat has come.
+    fn beat(&mut self) -> bool {
+        if self.is_aborted() || self.is_closing() {
+            return false;
+        }
+        let script = self.script.clone();
+        for (index, guard) in script.rules.iter().enumerate() {
+            let GuardKind::Every { interval, acts } = &guard.kind else { continue };
+            let bound = acts.iter().all(|line| line.uses.iter().all(|name| self.bindings.get(name).is_some()));
+            let state = &self.guards[index];
+            if state.begun.is_none() || state.ended || !bound {
+                continue;
+            }
+            if state.next_beat.is_some_and(|beat| beat > self.now) {
+                continue;
+            }
+            self.guards[index].next_beat = Some(self.now + (*interval).max(1));
+            let lane = guard.lanes[0];
+            let busy = self.operations.values().any(|asker| *asker == lane) || self.errands.iter().any(|errand| errand.rule == index);
+            if !busy {
+                let bindings = self.bindings.clone();
+                self.errands.push(super::Errand { due: self.now, rule: index, next: 0, bindings, lane, wire: None });
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Sets the alarm to the next time at which something may be due.
+    pub(super) fn set_alarm(&mut self) {
+        let next = if self.is_done() { None } else { self.next_time() };
+        if let Some(at) = next
+            && self.alarm != Some(at)
+        {
+            self.act(Act::Wake(at));
+        }
+        self.alarm = next;
+    }
+
+    fn next_time(&self) -> Option<Nanos> {
+        let heads = (0..self.lanes.len()).filter_map(|lane| self.head(lane));
+        let of_steps = heads.filter_map(|step| {
+            let waiting = self.not_before(step).filter(|time| *time > self.now);
+            waiting.or(self.steps[step].deadline)
+        });
+        let of_errands = self.errands.iter().map(|errand| errand.due);
+        let of_beats = self.guards.iter().filter(|guard| !guard.ended).filter_map(|guard| guard.next_beat);
+        let closing = self.phase.deadline();
+        if closing.is_some() {
+            return closing;
+        }
+        of_steps.chain(of_errands).chain(of_beats).min().map(|time| time.max(self.now + 1))
+    }
+}

@@ -1,0 +1,415 @@
+//! One message: to all who watch, and to the one who takes it.
+
+use std::ops::Range;
+
+use super::finding::{Breach, Finding, kind_name};
+use super::{Errand, GuardKind, LaneSource, Line, Play, part_of};
+use crate::actor::{Nanos, Part, WireId};
+use crate::datum::{Bindings, Compare, Datum, Found, Kind, Mismatch, Pattern, Scope, View};
+use crate::protocol;
+use crate::scenario::{Source, Verb};
+
+/// Who takes a message.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Taker {
+    Step(usize),
+    Rule(usize),
+}
+
+impl Play {
+    /// Delivers a message or observation that came on a lane.
+    pub(super) fn deliver(&mut self, lane: usize, wire: Option<WireId>, kind: Kind, datum: Datum, range: Range<u64>) {
+        if self.driver_answer(lane, wire, kind, &datum) {
+            return;
+        }
+        let view = View { kind, datum: Some(&datum) };
+        let lane = self.view_of(lane, view);
+        if let Some(wire) = wire.filter(|_| kind == Kind::Message) {
+            self.viewed(wire, lane);
+        }
+        let bytes = self.bytes_of(wire, &range);
+        self.chart.came(self.now, self.script.lanes[lane].name.clone(), view, &bytes);
+        let path = self.path_of(lane, wire, kind);
+        let taken = self.find_taker(&path, view);
+        let watched = self.watch(&path, view, taken.as_ref().map(|(taker, _)| *taker));
+        match taken {
+            Some((Taker::Step(step), found)) => self.take_by_step(step, lane, wire, view, found),
+            Some((Taker::Rule(rule), found)) => self.take_by_rule(rule, lane, wire, view, &found),
+            None => self.untaken(&path, wire, view, watched),
+        }
+    }
+
+    /// Answers of the driver go to the lane that asked; what is no answer is a failure of the driver.
+    fn driver_answer(&mut self, lane: usize, wire: Option<WireId>, kind: Kind, datum: &Datum) -> bool {
+        if !matches!(self.script.lanes[lane].source, LaneSource::Declared(Source::Driver)) || wire.is_none() {
+            return false;
+        }
+        match kind {
+            Kind::Message => {
+                let id = datum.get("id").and_then(Datum::as_int).and_then(|id| u64::try_from(id).ok());
+                match id.and_then(|id| self.operations.remove(&id)) {
+                    Some(asker) => {
+                        let fields = datum.as_map().unwrap_or_default().iter();
+                        let kept = fields.filter(|(key, _)| key.as_text().as_deref() != Some("id")).cloned();
+                        let message = Datum::Map(kept.collect(), crate::datum::Head::Preferred);
+                        self.deliver(asker, None, Kind::Message, message, 0..0);
+                    }
+                    None => self.give_up(format!("the driver answered what nobody asked: {}", crate::datum::brief(datum))),
+                }
+            }
+            Kind::Malformed => self.give_up(format!(
+                "the driver must write JSON lines, but {}",
+                datum.as_text().unwrap_or_default()
+            )),
+            Kind::Exit | Kind::Signalled if !self.operations.is_empty() || !self.is_closing() => {
+                self.give_up(format!("the driver ended early: {}", View { kind, datum: Some(datum) }));
+            }
+            _ => {}
+        }
+        true
+    }
+
+    /// The lane itself, or the first view of it (in file order) that the message fits.
+    fn view_of(&mut self, lane: usize, view: View<'_>) -> usize {
+        let script = self.script.clone();
+        let fits = |(index, candidate): &(usize, &super::Lane)| match &candidate.source {
+            LaneSource::View { of, matching } => *of == lane && self.fits(*index, matching, view, &self.bindings).is_ok(),
+            _ => false,
+        };
+        match script.lanes.iter().enumerate().find(fits) {
+            Some((index, _)) => self.view_of(index, view),
+            None => lane,
+        }
+    }
+
+    /// The lane and its parents; what becomes of the subject's process also concerns the lane of its output.
+    fn path_of(&self, lane: usize, wire: Option<WireId>, kind: Kind) -> Vec<usize> {
+        let mut path = vec![lane];
+        while let LaneSource::View { of, .. } = self.script.lanes[path[path.len() - 1]].source {
+            path.push(of);
+        }
+        let of_process = matches!(kind, Kind::Exit | Kind::Signalled | Kind::Opened);
+        if of_process && wire.is_some() && wire == self.subject {
+            let output = self.script.stdio_lane();
+            if !path.contains(&output) {
+                path.push(output);
+            }
+        }
+        path
+    }
+
+    fn fits(&self, lane: usize, pattern: &Pattern, view: View<'_>, bindings: &Bindings) -> Result<Found, Mismatch> {
+        let suite = &self.script.name.suite;
+        let checks = |name: &str, datum: &Datum| protocol::check(suite, name, datum);
+        let mut scope = Scope::new(self.compare(lane), bindings, &checks);
+        pattern.matches(view, &mut scope)?;
+        Ok(scope.found())
+    }
+
+    fn compare(&self, lane: usize) -> Compare {
+        match self.script.lanes[lane].codec.as_str() {
+            "cbor" | "apisix" => Compare::Typed,
+            _ => Compare::ByValue,
+        }
+    }
+
+    /// The one taker: at each level the pending expect, then the rules in file order, the scenario's first.
+    fn find_taker(&self, path: &[usize], view: View<'_>) -> Option<(Taker, Found)> {
+        path.iter().find_map(|lane| self.expect_takes(*lane, view).or_else(|| self.rule_takes(*lane, view)))
+    }
+
+    fn expect_takes(&self, lane: usize, view: View<'_>) -> Option<(Taker, Found)> {
+        let step = self.pending_expect(lane)?;
+        let Verb::Expect(pattern) = &self.script.steps[step].verb else { return None };
+        let found = self.fits(lane, pattern, view, &self.bindings).ok()?;
+        Some((Taker::Step(step), found))
+    }
+
+    fn rule_takes(&self, lane: usize, view: View<'_>) -> Option<(Taker, Found)> {
+        self.script.rules.iter().enumerate().filter(|(index, guard)| guard.lanes.contains(&lane) && self.is_on(*index)).find_map(
+            |(index, guard)| {
+                let (pattern, most) = match &guard.kind {
+                    GuardKind::Allow { pattern, most } | GuardKind::Answer { pattern, most, .. } => (pattern, most),
+                    _ => return None,
+                };
+                if most.is_some_and(|most| self.guards[index].seen >= most) {
+                    return None;
+                }
+                self.fits(lane, pattern, view, &self.bindings).ok().map(|found| (Taker::Rule(index), found))
+            },
+        )
+    }
+
+    fn is_on(&self, rule: usize) -> bool {
+        self.guards[rule].begun.is_some() && !self.guards[rule].ended
+    }
+
+    /// Shows a message to every watcher; tells whether one of them spoke of it.
+    fn watch(&mut self, path: &[usize], view: View<'_>, taker: Option<Taker>) -> bool {
+        let script = self.script.clone();
+        let mut spoke = false;
+        for (index, guard) in script.rules.iter().enumerate() {
+            let until_now = guard.until.is_some_and(|step| taker == Some(Taker::Step(step)));
+            let Some(lane) = guard.lanes.iter().copied().find(|lane| path.contains(lane)) else { continue };
+            if !self.is_on(index) || until_now || self.in_the_skew(index, lane) {
+                continue;
+            }
+            spoke |= self.watch_by(index, lane, view);
+        }
+        spoke
+    }
+
+    /// A rule that a step of another lane bounds does not judge what comes too close to that bound.
+    fn in_the_skew(&self, rule: usize, lane: usize) -> bool {
+        let guard = &self.script.rules[rule];
+        let Some(begun) = self.guards[rule].begun else { return true };
+        let foreign = |step: Option<usize>| step.is_some_and(|step| self.root(self.script.steps[step].lane) != self.root(lane));
+        foreign(guard.from) && self.now < begun + self.script.time("skew")
+    }
+
+    fn watch_by(&mut self, index: usize, lane: usize, view: View<'_>) -> bool {
+        let script = self.script.clone();
+        let guard = &script.rules[index];
+        match &guard.kind {
+            GuardKind::Forbid(pattern) => match self.fits(lane, pattern, view, &self.bindings) {
+                Ok(found) => {
+                    found.remember(&mut self.bindings);
+                    self.break_rule(index, lane, view, None, "what it forbids came");
+                    true
+                }
+                Err(_) => false,
+            },
+            GuardKind::Require { pattern, of, .. } => {
+                let whole = view.kind == Kind::Message;
+                let concerned = of.as_ref().map_or(whole, |of| self.fits(lane, of, view, &self.bindings).is_ok());
+                if !concerned {
+                    return false;
+                }
+                self.guards[index].seen += 1;
+                match self.fits(lane, pattern, view, &self.bindings) {
+                    Ok(found) => found.remember(&mut self.bindings),
+                    Err(mismatch) => self.break_rule(index, lane, view, Some(mismatch), "what it requires is not met"),
+                }
+                of.is_some()
+            }
+            GuardKind::Check(name) => {
+                let Some(mut watch) = self.guards[index].watch.take() else { return false };
+                let result = watch.see(view, &self.bindings);
+                self.guards[index].watch = Some(watch);
+                if let Err(why) = result {
+                    self.break_rule(index, lane, view, None, &format!("{name}: {why}"));
+                }
+                false
+            }
+            _ => false,
+        }
+    }
+
+    fn break_rule(&mut self, rule: usize, lane: usize, view: View<'_>, mismatch: Option<Mismatch>, what: &str) {
+        let guard = &self.script.rules[rule];
+        let covers = guard.covers.clone().unwrap_or_else(|| self.script.lanes[lane].default.clone());
+        let message = match &mismatch {
+            Some(mismatch) => format!("{what}: {mismatch}"),
+            None => format!("{what}: {view}"),
+        };
+        let wanted = mismatch.as_ref().map_or(String::new(), |mismatch| mismatch.wanted.clone());
+        self.add(Finding {
+            requirement: covers,
+            outcome: Breach::Broken,
+            message,
+            step: guard.label.clone(),
+            path: mismatch.as_ref().map_or(String::new(), |mismatch| mismatch.path.to_string()),
+            kind: kind_name(mismatch.as_ref().map(|mismatch| mismatch.kind)),
+            wanted,
+            got: view.to_string(),
+            span: (guard.span.start, guard.span.end),
+            seq: self.seq,
+        });
+    }
+
+    /// Adds a finding, once.
+    pub(super) fn add(&mut self, finding: Finding) {
+        let same = |other: &Finding| {
+            (&other.requirement, &other.step, &other.path, &other.kind, other.outcome)
+                == (&finding.requirement, &finding.step, &finding.path, &finding.kind, finding.outcome)
+        };
+        if !self.findings.iter().any(same) {
+            self.findings.push(finding);
+        }
+    }
+
+    fn take_by_step(&mut self, step: usize, lane: usize, wire: Option<WireId>, view: View<'_>, found: Found) {
+        let script = self.script.clone();
+        let line = &script.steps[step];
+        self.judge_time(step, line);
+        for label in found.commit(&mut self.bindings) {
+            self.labels.insert(label.clone());
+            self.traits.push(format!("{}: {label}", line.label));
+        }
+        self.taken(line.lane, lane, wire, view, format!("the step {}", line.label));
+        self.meet(step);
+    }
+
+    /// Whether what a step takes came in time.
+    fn judge_time(&mut self, step: usize, line: &Line) {
+        let since = line.since.and_then(|since| self.steps[since].met_at).unwrap_or(self.lanes[line.lane].last_met);
+        if let Some(floor) = line.floor
+            && self.now < since + floor
+        {
+            let early = since + floor - self.now;
+            self.break_step(step, Breach::Broken, "early", format!("too early by {}", millis(early)), String::new());
+        }
+        if let Some(deadline) = self.steps[step].deadline
+            && self.now > deadline + self.script.time("lag")
+        {
+            let late = self.now - deadline;
+            self.break_step(step, Breach::Late, "", format!("late by {}", millis(late)), String::new());
+        }
+    }
+
+    fn take_by_rule(&mut self, rule: usize, lane: usize, wire: Option<WireId>, view: View<'_>, found: &Found) {
+        self.guards[rule].seen += 1;
+        found.remember(&mut self.bindings);
+        let script = self.script.clone();
+        let guard = &script.rules[rule];
+        let own = guard.lanes.iter().copied().find(|own| *own == lane).unwrap_or(lane);
+        for label in &found.labels {
+            self.traits.push(format!("{}: {label}", guard.label));
+        }
+        self.taken(own, lane, wire, view, format!("the rule {}", guard.label));
+        if let GuardKind::Answer { with, .. } = &guard.kind {
+            let mut bindings = self.bindings.clone();
+            for (name, value) in found.bound() {
+                bindings.set(name.clone(), value.clone());
+            }
+            let due = self.now + with.first().and_then(|line| line.after).unwrap_or(0);
+            self.errands.push(Errand { due, rule, next: 0, bindings, lane, wire });
+        }
+    }
+
+    fn taken(&mut self, taker_lane: usize, lane: usize, wire: Option<WireId>, view: View<'_>, taker: String) {
+        if let Some(wire) = wire.filter(|_| part_of(&self.script.lanes[lane].source) == Part::Main) {
+            self.lanes[taker_lane].current = Some(wire);
+            self.lanes[lane].current = Some(wire);
+        }
+        self.lanes[lane].remember(view.to_string(), taker);
+    }
+
+    /// A message that nobody took, or an observation that nobody named.
+    fn untaken(&mut self, path: &[usize], wire: Option<WireId>, view: View<'_>, watched: bool) {
+        let lane = path[0];
+        if part_of(&self.script.lanes[lane].source) == Part::Stderr && self.is_free_text(path) {
+            return;
+        }
+        if !matches!(view.kind, Kind::Message | Kind::Malformed) {
+            return self.bad_observation(path, wire, view);
+        }
+        self.lanes[lane].remember(view.to_string(), "nobody".into());
+        if watched || self.is_aborted() {
+            return;
+        }
+        let pending = path.iter().find_map(|lane| self.pending_expect(*lane).map(|step| (*lane, step)));
+        if let Some((lane, step)) = pending {
+            return self.mismatch(lane, step, view);
+        }
+        if let Some(step) = path.iter().find_map(|lane| self.pending_quiet(*lane)) {
+            let message = format!("came where nothing should: {view}");
+            return self.break_step(step, Breach::Broken, "quiet", message, view.to_string());
+        }
+        let requirement = self.script.lanes[lane].default.clone();
+        self.add(Finding {
+            requirement,
+            outcome: Breach::Unexpected,
+            message: format!("nobody expects this on `{}`: {view}", self.script.lanes[lane].name),
+            step: format!("lane {}", self.script.lanes[lane].name),
+            path: String::new(),
+            kind: view.kind.name().into(),
+            wanted: String::new(),
+            got: view.to_string(),
+            span: (0, 0),
+            seq: self.seq,
+        });
+    }
+
+    /// Standard error is free for logs unless a step waits there.
+    fn is_free_text(&self, path: &[usize]) -> bool {
+        !path.iter().any(|lane| self.pending_expect(*lane).is_some())
+    }
+
+    /// The next message of the lane is not what its pending expect wants.
+    fn mismatch(&mut self, lane: usize, step: usize, view: View<'_>) {
+        let script = self.script.clone();
+        if part_of(&script.lanes[lane].source) == Part::Stderr {
+            return;
+        }
+        let Verb::Expect(pattern) = &script.steps[step].verb else { return };
+        let Err(mismatch) = self.fits(lane, pattern, view, &self.bindings) else { return };
+        let line = &script.steps[step];
+        self.add(Finding {
+            requirement: line.covers.clone(),
+            outcome: Breach::Broken,
+            message: mismatch.to_string(),
+            step: line.label.clone(),
+            path: mismatch.path.to_string(),
+            kind: kind_name(Some(mismatch.kind)),
+            wanted: mismatch.wanted,
+            got: view.to_string(),
+            span: (line.span.start, line.span.end),
+            seq: self.seq,
+        });
+        self.abort();
+    }
+
+    /// An observation in the lane's `bad`, before the goodbye and not of our making.
+    fn bad_observation(&mut self, path: &[usize], wire: Option<WireId>, view: View<'_>) {
+        let we_closed = wire.and_then(|wire| self.wires.get(&wire)).is_some_and(|wire| wire.we_closed);
+        if self.is_closing() || we_closed || self.steps_are_met() {
+            return;
+        }
+        let script = self.script.clone();
+        for lane in path {
+            let spec = &script.lanes[*lane];
+            if spec.bad.iter().any(|bad| self.fits(*lane, bad, view, &self.bindings).is_ok()) {
+                self.add(Finding {
+                    requirement: spec.default.clone(),
+                    outcome: Breach::Ended,
+                    message: format!("{view} before the case was over"),
+                    step: format!("lane {}", spec.name),
+                    path: String::new(),
+                    kind: view.kind.name().into(),
+                    wanted: String::new(),
+                    got: view.to_string(),
+                    span: (0, 0),
+                    seq: self.seq,
+                });
+                return;
+            }
+        }
+    }
+
+    /// Charges a step.
+    pub(super) fn break_step(&mut self, step: usize, outcome: Breach, kind: &str, message: String, got: String) {
+        let line = &self.script.steps[step];
+        let finding = Finding {
+            requirement: line.covers.clone(),
+            outcome,
+            message,
+            step: line.label.clone(),
+            path: String::new(),
+            kind: kind.into(),
+            wanted: String::new(),
+            got,
+            span: (line.span.start, line.span.end),
+            seq: self.seq,
+        };
+        self.add(finding);
+    }
+}
+
+/// A time for people.
+pub(super) fn millis(nanos: Nanos) -> String {
+    match nanos / 1_000_000 {
+        millis @ 0..=9_999 => format!("{millis} ms"),
+        millis => format!("{:.1} s", millis as f64 / 1000.0),
+    }
+}

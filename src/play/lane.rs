@@ -1,0 +1,346 @@
+//! What is known of lanes and wires.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+
+use super::{LaneSource, Play, Stage, part_of};
+use crate::actor::{ActId, Address, ClosedHow, Exit, Nanos, Part, Peer, WireId};
+use crate::codec::Codec;
+use crate::datum::{Datum, Kind};
+use crate::play::Asked;
+use crate::protocol;
+use crate::scenario::Source;
+
+/// Most bytes of a wire that are kept for showing a message in hex.
+const TAIL: usize = 4096;
+/// Most messages of a lane that a finding can name.
+const RECENT: usize = 32;
+
+/// What is known of a lane.
+#[derive(Default)]
+pub(super) struct LaneState {
+    /// Its steps in file order, and how many of them are met.
+    pub(super) steps: Vec<usize>,
+    pub(super) head: usize,
+    /// Its wires in the order in which they opened.
+    pub(super) wires: Vec<WireId>,
+    /// The wire of the message that was taken last, else the one opened last.
+    pub(super) current: Option<WireId>,
+    /// When the step before the head was met.
+    pub(super) last_met: Nanos,
+    /// The last messages and who took them.
+    pub(super) recent: VecDeque<(String, String)>,
+    /// The listener behind it, and its address.
+    pub(super) listener: Option<(WireId, Option<Address>)>,
+}
+
+impl LaneState {
+    /// Remembers a message and who took it.
+    pub(super) fn remember(&mut self, message: String, taker: String) {
+        if self.recent.len() == RECENT {
+            self.recent.pop_front();
+        }
+        self.recent.push_back((message, taker));
+    }
+}
+
+/// What is known of a wire.
+pub(super) struct Wire {
+    /// The lane of its main part.
+    pub(super) lane: usize,
+    /// The lane of its standard error.
+    stderr_lane: Option<usize>,
+    pub(super) codec: Box<dyn Codec>,
+    stderr: Option<Box<dyn Codec>>,
+    /// The view that took its last message.
+    view: usize,
+    pub(super) is_process: bool,
+    pub(super) opened: bool,
+    pub(super) ended: bool,
+    pub(super) closed: bool,
+    pub(super) we_closed: bool,
+    pub(super) exited: Option<Exit>,
+    /// Messages that came.
+    pub(super) messages: u64,
+    /// Acts on it whose failure concerns it.
+    pub(super) acts: Vec<ActId>,
+    tail: Tail,
+}
+
+impl Wire {
+    /// A wire of a lane, with fresh codecs.
+    pub(super) fn new(play: &Play, lane: usize, is_process: bool) -> Self {
+        let spec = &play.script.lanes[lane];
+        let suite = &play.script.name.suite;
+        let codec = protocol::codec(suite, &spec.codec).unwrap_or_else(|| Box::new(protocol::Silence));
+        let stderr_lane = play.script.lanes.iter().position(|lane| part_of(&lane.source) == Part::Stderr);
+        let stderr_lane = stderr_lane.filter(|_| is_process && play.script.is_stdio(lane));
+        let stderr = stderr_lane.and_then(|_| protocol::codec(suite, "text-lines"));
+        Self {
+            lane,
+            stderr_lane,
+            codec,
+            stderr,
+            view: lane,
+            is_process,
+            opened: false,
+            ended: false,
+            closed: false,
+            we_closed: false,
+            exited: None,
+            messages: 0,
+            acts: Vec::new(),
+            tail: Tail::default(),
+        }
+    }
+
+    /// Whether nothing more can come from it.
+    pub(super) fn is_spent(&self) -> bool {
+        if self.is_process { self.ended && self.exited.is_some() } else { self.closed || (self.ended && self.we_closed) }
+    }
+}
+
+/// The last bytes of a stream.
+#[derive(Default)]
+struct Tail {
+    bytes: Vec<u8>,
+    end: u64,
+}
+
+impl Tail {
+    fn feed(&mut self, bytes: &[u8]) {
+        self.end += bytes.len() as u64;
+        let kept = &bytes[bytes.len().saturating_sub(TAIL)..];
+        self.bytes.extend_from_slice(kept);
+        let surplus = self.bytes.len().saturating_sub(2 * TAIL);
+        if surplus > 0 {
+            self.bytes.drain(..surplus);
+        }
+    }
+
+    /// The bytes of a range, as far as they are kept.
+    fn slice(&self, range: &Range<u64>) -> Vec<u8> {
+        let start = self.end - self.bytes.len() as u64;
+        let from = range.start.max(start).min(self.end) - start;
+        let to = range.end.max(start).min(self.end) - start;
+        self.bytes[from as usize..(to as usize).max(from as usize)].to_vec()
+    }
+}
+
+impl super::Script {
+    /// Whether messages of a lane come from the standard output of the subject.
+    pub(super) fn is_stdio(&self, lane: usize) -> bool {
+        match self.lanes[lane].source {
+            LaneSource::Declared(source) => source == Source::Stdio || source == Source::Process,
+            LaneSource::View { of, .. } => self.is_stdio(of),
+            LaneSource::Made { like } => self.is_stdio(like),
+        }
+    }
+
+    /// The lane of the subject's standard output, or `process` where it has none.
+    pub(super) fn stdio_lane(&self) -> usize {
+        let declared = |wanted: Source| {
+            self.lanes.iter().position(|lane| matches!(lane.source, LaneSource::Declared(source) if source == wanted))
+        };
+        declared(Source::Stdio).or_else(|| declared(Source::Process)).unwrap_or(0)
+    }
+}
+
+impl Play {
+    pub(super) fn listening(&mut self, id: WireId, at: &Address) {
+        let Some(lane) = self.lanes.iter().position(|lane| lane.listener.as_ref().is_some_and(|(wire, _)| *wire == id))
+        else {
+            return;
+        };
+        self.lanes[lane].listener = Some((id, Some(at.clone())));
+        let name = self.script.lanes[lane].name.clone();
+        let (url, port) = match at {
+            Address::Tcp(at) => (format!("http://{at}"), at.rsplit_once(':').and_then(|(_, port)| port.parse::<i64>().ok())),
+            Address::Unix(path) => (format!("unix:{path}"), None),
+            Address::Relay(path) => {
+                let program = self.bindings.get("self").and_then(Datum::as_inserted).unwrap_or_default();
+                self.bindings.set("peer", Datum::array([program.into(), "relay".into(), path.clone().into()]));
+                (path.clone(), None)
+            }
+        };
+        self.bindings.set(format!("{name}.url"), url.clone());
+        if lane == 0 || matches!(self.script.lanes[lane].source, LaneSource::Declared(_)) {
+            if let Some(port) = port {
+                self.bindings.set("port", port);
+                self.bindings.set("url", url);
+            } else if let Address::Unix(path) = at {
+                self.bindings.set("socket", path.clone());
+            }
+        }
+        self.answered(|asked| matches!(asked, Asked::Listener | Asked::Step(_)), id);
+    }
+
+    /// The act on this wire that the world has answered, if a step waits for it.
+    fn answered(&mut self, wanted: impl Fn(&Asked) -> bool, id: WireId) {
+        let act = self.wires.get(&id).and_then(|wire| wire.acts.first().copied());
+        let act = act.or_else(|| self.asked.iter().find(|(_, asked)| wanted(asked)).map(|(act, _)| *act));
+        let Some(act) = act else { return };
+        if let Some(Asked::Step(step)) = self.asked.remove(&act) {
+            self.meet(step);
+        }
+    }
+
+    pub(super) fn opened(&mut self, id: WireId, from: Option<WireId>, peer: &Peer) {
+        if let Some(listener) = from {
+            let owner = |lane: &super::lane::LaneState| lane.listener.as_ref().is_some_and(|(wire, _)| *wire == listener);
+            let Some(lane) = self.lanes.iter().position(owner) else { return };
+            let wire = Wire::new(self, lane, matches!(peer, Peer::Process { .. }));
+            self.wires.insert(id, wire);
+        }
+        let Some(wire) = self.wires.get_mut(&id) else { return };
+        wire.opened = true;
+        let (lane, is_subject) = (wire.lane, self.subject == Some(id));
+        self.lanes[lane].wires.push(id);
+        self.lanes[lane].current = Some(id);
+        let datum = match peer {
+            Peer::Socket { addr } => Datum::map([("addr", Datum::text(addr))]),
+            Peer::Process { argv, env, pid } => Datum::map([
+                ("argv", Datum::array(argv.iter().map(|arg| Datum::text(arg)))),
+                ("env", Datum::map(env.iter().map(|(key, value)| (key.clone(), Datum::text(value))))),
+                ("pid", Datum::from(u64::from(*pid))),
+            ]),
+        };
+        self.answered(|_| false, id);
+        if is_subject {
+            let lane = self.script.lane("process").unwrap_or(0);
+            self.deliver(lane, Some(id), Kind::Opened, datum, 0..0);
+        } else {
+            self.observe(id, Kind::Opened, datum);
+        }
+    }
+
+    pub(super) fn bytes(&mut self, id: WireId, part: Part, bytes: &[u8]) {
+        self.received += bytes.len() as u64;
+        if self.received > self.script.flood && !self.is_closing() {
+            let lane = self.wires.get(&id).map_or(0, |wire| wire.lane);
+            self.flood(lane);
+            return;
+        }
+        let Some(wire) = self.wires.get_mut(&id) else { return };
+        match part {
+            Part::Main => {
+                wire.tail.feed(bytes);
+                wire.codec.feed(bytes);
+            }
+            Part::Stderr => {
+                if let Some(codec) = &mut wire.stderr {
+                    codec.feed(bytes);
+                }
+            }
+        }
+        self.drain(id, part);
+    }
+
+    /// Delivers every message that is complete.
+    fn drain(&mut self, id: WireId, part: Part) {
+        while let Some(wire) = self.wires.get_mut(&id) {
+            let (lane, next) = match part {
+                Part::Main => (wire.lane, wire.codec.next()),
+                Part::Stderr => (wire.stderr_lane.unwrap_or(wire.lane), wire.stderr.as_mut().and_then(|codec| codec.next())),
+            };
+            let Some(result) = next else { return };
+            wire.messages += u64::from(part == Part::Main);
+            match result {
+                Ok(message) => self.deliver(lane, Some(id), message.kind, message.datum, message.wire),
+                Err(malformed) => {
+                    let datum = Datum::text(&malformed.reason);
+                    self.deliver(lane, Some(id), Kind::Malformed, datum, malformed.at..malformed.at + 16);
+                }
+            }
+        }
+    }
+
+    pub(super) fn ended(&mut self, id: WireId, part: Part) {
+        let Some(wire) = self.wires.get_mut(&id) else { return };
+        let cut = match part {
+            Part::Main => {
+                wire.ended = true;
+                wire.codec.finish()
+            }
+            Part::Stderr => wire.stderr.as_mut().and_then(|codec| codec.finish()),
+        };
+        self.drain(id, part);
+        if part == Part::Stderr {
+            return;
+        }
+        if let Some(malformed) = cut {
+            let lane = self.wires.get(&id).map_or(0, |wire| wire.lane);
+            let range = malformed.at.saturating_sub(16)..malformed.at;
+            self.deliver(lane, Some(id), Kind::Malformed, Datum::text(&malformed.reason), range);
+        }
+        self.observe(id, Kind::End, Datum::Null);
+        self.fail_hopeless();
+    }
+
+    pub(super) fn closed(&mut self, id: WireId, how: ClosedHow) {
+        if self.wires.get(&id).is_some_and(|wire| !wire.ended && !wire.closed) && how == ClosedHow::Fin {
+            self.ended(id, Part::Main);
+        }
+        let Some(wire) = self.wires.get_mut(&id) else { return };
+        wire.closed = true;
+        let kind = if how == ClosedHow::Fin { Kind::Closed } else { Kind::Reset };
+        self.observe(id, kind, Datum::Null);
+        self.fail_hopeless();
+    }
+
+    /// Delivers what happened to a wire to the view that took its last message, else to its lane.
+    pub(super) fn observe(&mut self, id: WireId, kind: Kind, datum: Datum) {
+        let Some(wire) = self.wires.get(&id) else { return };
+        let lane = wire.view;
+        self.deliver(lane, Some(id), kind, datum, 0..0);
+    }
+
+    /// Delivers what became of a process: to `process`, and where nobody takes it there, to its output's lane.
+    pub(super) fn observe_process(&mut self, id: WireId, kind: Kind, datum: Datum) {
+        let lane = if self.subject == Some(id) { self.script.lane("process") } else { None };
+        match lane {
+            Some(lane) => self.deliver(lane, Some(id), kind, datum, 0..0),
+            None => self.observe(id, kind, datum),
+        }
+    }
+
+    /// Remembers which view took the last message of a wire.
+    pub(super) fn viewed(&mut self, id: WireId, lane: usize) {
+        if let Some(wire) = self.wires.get_mut(&id) {
+            wire.view = lane;
+        }
+    }
+
+    /// The bytes of a message, as far as they are kept.
+    pub(super) fn bytes_of(&self, id: Option<WireId>, range: &Range<u64>) -> Vec<u8> {
+        id.and_then(|id| self.wires.get(&id)).map(|wire| wire.tail.slice(range)).unwrap_or_default()
+    }
+
+    /// Whether anything can still come on a lane.
+    pub(super) fn is_alive(&self, lane: usize) -> bool {
+        let root = self.root(lane);
+        match self.script.lanes[root].source {
+            LaneSource::Declared(Source::Stdio | Source::Process | Source::Stderr) => {
+                self.subject.is_none_or(|id| self.wires.get(&id).is_none_or(|wire| !wire.is_spent()))
+            }
+            LaneSource::Declared(Source::Driver | Source::AcceptRelay | Source::AcceptTcp | Source::AcceptUnix) => true,
+            _ => {
+                let wires = &self.lanes[root].wires;
+                wires.is_empty() || wires.iter().any(|id| self.wires.get(id).is_some_and(|wire| !wire.is_spent()))
+            }
+        }
+    }
+
+    /// The lane that a view is cut out of, itself if it is none.
+    pub(super) fn root(&self, lane: usize) -> usize {
+        match self.script.lanes[lane].source {
+            LaneSource::View { of, .. } => self.root(of),
+            _ => lane,
+        }
+    }
+
+    /// A stage for an act of a lane.
+    pub(super) fn stage(&mut self, lane: usize) -> Stage<'_> {
+        Stage::new(self, lane, None, None)
+    }
+}

@@ -1,0 +1,350 @@
+//! What the acts of scenarios can do.
+
+use std::collections::BTreeMap;
+
+use super::lane::Wire;
+use super::{Asked, LaneSource, Play, Ran};
+use crate::actor::{Act, ActId, Address, CloseHow, Part, Payload, Pieces, Target, WireId};
+use crate::datum::{Bindings, Datum, Kind};
+use crate::scenario::table::Text;
+use crate::scenario::{Launch, Source};
+
+/// The play, seen from one act of one lane.
+pub struct Stage<'a> {
+    play: &'a mut Play,
+    lane: usize,
+    wire: Option<WireId>,
+    bindings: Option<&'a Bindings>,
+}
+
+impl<'a> Stage<'a> {
+    pub(super) fn new(play: &'a mut Play, lane: usize, wire: Option<WireId>, bindings: Option<&'a Bindings>) -> Self {
+        Self { play, lane, wire, bindings }
+    }
+
+    /// The names that are bound here.
+    pub fn bindings(&self) -> &Bindings {
+        self.bindings.unwrap_or(&self.play.bindings)
+    }
+
+    /// The connection of the message that this lane took last, else the one opened last.
+    pub fn connection(&self) -> Option<WireId> {
+        let lanes = std::iter::successors(Some(self.lane), |lane| match self.play.script.lanes[*lane].source {
+            LaneSource::View { of, .. } => Some(of),
+            _ => None,
+        });
+        let stdio = self.play.subject.filter(|_| self.play.script.is_stdio(self.lane));
+        let current = self.wire.or_else(|| lanes.into_iter().find_map(|lane| self.play.lanes[lane].current)).or(stdio);
+        current.filter(|id| self.play.wires.get(id).is_some_and(|wire| wire.opened))
+    }
+
+    /// The process of this lane: the subject's, unless the lane has its own.
+    pub fn process(&self) -> Option<WireId> {
+        let own = self.play.lanes[self.lane].current;
+        let own = own.filter(|id| self.play.wires.get(id).is_some_and(|wire| wire.is_process));
+        own.or(self.play.subject)
+    }
+
+    /// Asks the world for an act.
+    pub fn act(&mut self, act: Act) -> ActId {
+        self.play.act(act)
+    }
+
+    /// The answer to this act is a message of the act's lane.
+    pub fn expect_answer(&mut self, act: ActId) {
+        self.play.asked.insert(act, Asked::Question(self.lane));
+    }
+
+    /// Encodes a message for a wire.
+    ///
+    /// # Errors
+    /// Why the format cannot say it.
+    pub fn encode(&mut self, wire: WireId, kind: Kind, datum: &Datum, out: &mut Payload) -> Result<(), String> {
+        match self.play.wires.get_mut(&wire) {
+            Some(wire) => wire.codec.encode(kind, datum, out),
+            None => Err(format!("there is no wire {wire}")),
+        }
+    }
+
+    /// Queues bytes.
+    pub fn write(&mut self, wire: WireId, part: Part, bytes: Payload, pieces: Pieces) {
+        if bytes.is_empty() {
+            return;
+        }
+        let act = self.act(Act::Write { wire, part, bytes, pieces });
+        if let Some(wire) = self.play.wires.get_mut(&wire) {
+            wire.acts.push(act);
+        }
+    }
+
+    /// Puts a value that we send into the chart.
+    pub fn note_sent(&mut self, value: &Datum) {
+        let lane = self.play.script.lanes[self.lane].name.clone();
+        self.play.chart.sent(self.play.now, lane, value);
+    }
+
+    /// Remembers that we closed a wire.
+    pub fn closed(&mut self, wire: WireId, how: CloseHow) {
+        let lane = self.play.script.lanes[self.lane].name.clone();
+        self.play.chart.did(self.play.now, lane, &format!("close {how:?}").to_lowercase());
+        if let Some(wire) = self.play.wires.get_mut(&wire) {
+            wire.we_closed = true;
+        }
+    }
+
+    fn new_wire(&mut self, lane: usize, is_process: bool) -> WireId {
+        let id = WireId::own(self.play.next_wire);
+        self.play.next_wire += 1;
+        let wire = Wire::new(self.play, lane, is_process);
+        self.play.wires.insert(id, wire);
+        id
+    }
+
+    /// Starts the subject, or a further process of it on this lane.
+    ///
+    /// # Errors
+    /// A place holder of the command that has no value here.
+    pub fn start(&mut self, launch: &Launch, further: bool) -> Result<ActId, String> {
+        let script = self.play.script.clone();
+        let base = if further { Launch::default() } else { script.launch.clone() };
+        let args = launch.args.clone().or(base.args).unwrap_or_default();
+        let mut argv = self.filled(&script.subject.command)?;
+        for arg in &args {
+            argv.push(self.inserted(arg)?);
+        }
+        let mut env: BTreeMap<String, String> = script.subject.env.clone();
+        for (key, value) in script.launch.env.iter().chain(&launch.env) {
+            env.insert(key.clone(), self.inserted(value)?);
+        }
+        let lane = if further { self.lane } else { script.stdio_lane() };
+        let files: Vec<(String, Text)> = script.launch.files.iter().chain(&launch.files).cloned().collect();
+        self.store(&files)?;
+        let wire = self.new_wire(lane, true);
+        if !further {
+            self.play.subject = Some(wire);
+        }
+        let lane = script.lanes[self.lane].name.clone();
+        self.play.chart.did(self.play.now, lane, &format!("start {}", argv.join(" ")));
+        Ok(self.spawn(wire, argv, env))
+    }
+
+    fn store(&mut self, files: &[(String, Text)]) -> Result<(), String> {
+        if files.is_empty() {
+            return Ok(());
+        }
+        let mut stored = BTreeMap::new();
+        for (path, content) in files {
+            stored.insert(path.clone(), Some(Payload::from(self.inserted(content)?.into_bytes())));
+        }
+        self.act(Act::Store { dir: String::new(), files: stored });
+        Ok(())
+    }
+
+    fn spawn(&mut self, wire: WireId, argv: Vec<String>, env: BTreeMap<String, String>) -> ActId {
+        let act = self.act(Act::Open { wire, to: Target::Spawn { argv, env, dir: None } });
+        if let Some(wire) = self.play.wires.get_mut(&wire) {
+            wire.acts.push(act);
+        }
+        act
+    }
+
+    /// Starts the subject's driver.
+    ///
+    /// # Errors
+    /// A place holder of its command that has no value here.
+    pub fn start_driver(&mut self) -> Result<ActId, String> {
+        let script = self.play.script.clone();
+        let lane = script.lanes.iter().position(|lane| matches!(lane.source, LaneSource::Declared(Source::Driver)));
+        let argv = self.filled(script.subject.driver.as_deref().unwrap_or_default())?;
+        let wire = self.new_wire(lane.unwrap_or(0), true);
+        Ok(self.spawn(wire, argv, script.subject.env.clone()))
+    }
+
+    /// Asks the subject's driver for an operation.
+    pub fn trigger(&mut self, op: &str, fields: Vec<(String, Datum)>) -> Ran {
+        let script = self.play.script.clone();
+        if let Some(command) = script.subject.ops.get(op) {
+            return self.trigger_by_command(command, fields);
+        }
+        if script.subject.driver.is_none() {
+            return Ran::Failed(format!("the subject has no driver and no [op.{op}] command"));
+        }
+        let driver = script.lanes.iter().position(|lane| matches!(lane.source, LaneSource::Declared(Source::Driver)));
+        let Some(wire) = driver.and_then(|lane| self.play.lanes[lane].current) else { return Ran::NotYet };
+        let id = self.play.next_operation;
+        self.play.next_operation += 1;
+        self.play.operations.insert(id, self.lane);
+        let mut message = vec![("id".to_owned(), Datum::from(id)), ("op".to_owned(), Datum::text(op))];
+        let known = ["peer", "url", "api_key", "upstream"].into_iter().filter(|name| !fields.iter().any(|(key, _)| key == name));
+        for name in known {
+            if let Some(value) = self.bindings().get(name) {
+                message.push((name.to_owned(), value.clone()));
+            }
+        }
+        message.extend(fields);
+        let message = Datum::map(message);
+        self.note_sent(&message);
+        let mut payload = Payload::default();
+        match self.encode(wire, Kind::Message, &message, &mut payload) {
+            Ok(()) => self.write(wire, Part::Main, payload, Pieces::Whole),
+            Err(why) => return Ran::Failed(why),
+        }
+        Ran::Done
+    }
+
+    /// An operation that is a command of its own; its last line of output is the answer.
+    fn trigger_by_command(&mut self, command: &[String], fields: Vec<(String, Datum)>) -> Ran {
+        let mut bindings = self.bindings().clone();
+        for (key, value) in fields {
+            let text = match value.as_text() {
+                Some(text) => text.into_owned(),
+                None => json_text(&value),
+            };
+            bindings.set(key, text);
+        }
+        let argv = match fill(command, &bindings) {
+            Ok(argv) => argv,
+            Err(why) => return Ran::Failed(why),
+        };
+        let wire = self.new_wire(self.lane, true);
+        if let Some(wire) = self.play.wires.get_mut(&wire) {
+            wire.codec = Box::new(crate::codec::lines::LastJsonLine::default());
+        }
+        let env = self.play.script.subject.env.clone();
+        Ran::Asked(self.spawn(wire, argv, env))
+    }
+
+    /// Opens a connection to the subject, as a lane of this name.
+    ///
+    /// # Errors
+    /// An address that is none.
+    pub fn open(&mut self, name: &str, to: Option<&str>) -> Result<ActId, String> {
+        let lane = self.play.script.lane(name).ok_or_else(|| format!("there is no lane `{name}`"))?;
+        let addr = match to {
+            Some(to) => {
+                let to = self.bindings().insert_into(to).map_err(|name| format!("`{name}` is not bound"))?;
+                match to.strip_prefix("unix:") {
+                    Some(path) => Address::Unix(path.into()),
+                    None => Address::Tcp(to),
+                }
+            }
+            None => self.subject_address(lane)?,
+        };
+        let wire = self.new_wire(lane, false);
+        self.play.chart.did(self.play.now, name.into(), "open");
+        let act = self.act(Act::Open { wire, to: Target::Connect { addr, tls: false } });
+        if let Some(wire) = self.play.wires.get_mut(&wire) {
+            wire.acts.push(act);
+        }
+        Ok(act)
+    }
+
+    fn subject_address(&self, lane: usize) -> Result<Address, String> {
+        let text = |name: &str| self.bindings().get(name).and_then(Datum::as_inserted).ok_or(format!("`{name}` is not bound"));
+        match self.play.script.lanes[lane].source {
+            LaneSource::Declared(Source::ConnectUnix) => text("socket").map(Address::Unix),
+            LaneSource::Declared(_) => text("port").map(|port| Address::Tcp(format!("127.0.0.1:{port}"))),
+            LaneSource::Made { like } => self.subject_address(like),
+            LaneSource::View { of, .. } => self.subject_address(of),
+        }
+    }
+
+    /// Listens for connections of the subject, as a lane of this name.
+    ///
+    /// # Errors
+    /// A lane that cannot listen.
+    pub fn listen(&mut self, name: &str, at: Option<&str>) -> Result<ActId, String> {
+        let lane = self.play.script.lane(name).ok_or_else(|| format!("there is no lane `{name}`"))?;
+        let before = self.play.lanes[lane].listener.take();
+        let id = WireId::own(self.play.next_wire);
+        self.play.next_wire += 1;
+        let address = match (at, before.and_then(|(_, address)| address)) {
+            (Some(at), _) => {
+                let at = self.bindings().insert_into(at).map_err(|name| format!("`{name}` is not bound"))?;
+                match at.strip_prefix("unix:") {
+                    Some(path) => Address::Unix(path.into()),
+                    None => Address::Tcp(at),
+                }
+            }
+            (None, Some(address)) => address,
+            (None, None) => self.own_address(lane, name)?,
+        };
+        self.play.lanes[lane].listener = Some((id, None));
+        Ok(self.act(Act::Listen { wire: id, at: address, over_stale: true }))
+    }
+
+    fn own_address(&self, lane: usize, name: &str) -> Result<Address, String> {
+        let dir = self.bindings().get("dir").and_then(Datum::as_inserted).unwrap_or_default();
+        let path = format!("{dir}/{name}.sock");
+        match self.play.script.lanes[lane].source {
+            LaneSource::Declared(Source::AcceptRelay) => Ok(Address::Relay(path)),
+            LaneSource::Declared(Source::AcceptUnix) => Ok(Address::Unix(path)),
+            LaneSource::Declared(Source::AcceptTcp | Source::ConnectTcp) => Ok(Address::Tcp("127.0.0.1:0".into())),
+            LaneSource::Declared(Source::ConnectUnix) => Ok(Address::Unix(path)),
+            LaneSource::Made { like } => self.own_address(like, name),
+            _ => Err(format!("the lane `{name}` cannot listen")),
+        }
+    }
+
+    /// Stops listening; connections that were accepted stay.
+    ///
+    /// # Errors
+    /// A lane that does not listen.
+    pub fn unlisten(&mut self, name: &str) -> Result<(), String> {
+        let lane = self.play.script.lane(name).ok_or_else(|| format!("there is no lane `{name}`"))?;
+        let Some((wire, _)) = self.play.lanes[lane].listener.clone() else {
+            return Err(format!("`{name}` does not listen"));
+        };
+        self.act(Act::Close { wire, how: CloseHow::Unlisten });
+        Ok(())
+    }
+
+    fn inserted(&self, text: &Text) -> Result<String, String> {
+        self.bindings().insert_into(&text.text).map_err(|name| format!("`{name}` is not bound"))
+    }
+
+    fn filled(&self, command: &[String]) -> Result<Vec<String>, String> {
+        fill(command, self.bindings())
+    }
+}
+
+fn json_text(value: &Datum) -> String {
+    let mut bytes = Vec::new();
+    match crate::codec::json::encode(value, &mut bytes) {
+        Ok(()) => String::from_utf8_lossy(&bytes).into_owned(),
+        Err(_) => value.to_string(),
+    }
+}
+
+/// Fills the place holders of a command: `{socket}` inside an argument; an argument that is nothing but a place
+/// holder of a list (`{peer}`) becomes all of the list.
+///
+/// # Errors
+/// A place holder without a value.
+fn fill(command: &[String], bindings: &Bindings) -> Result<Vec<String>, String> {
+    let mut argv = Vec::new();
+    for part in command {
+        let name = part.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
+        match name.and_then(|name| bindings.get(name)) {
+            Some(Datum::Array(items, _)) => argv.extend(items.iter().filter_map(Datum::as_inserted)),
+            _ => argv.push(fill_text(part, bindings)?),
+        }
+    }
+    Ok(argv)
+}
+
+/// The place holders of commands.
+pub const PLACE_HOLDERS: [&str; 11] =
+    ["package", "mode", "socket", "port", "url", "api_key", "peer", "peer_package", "upstream", "step", "input"];
+
+fn fill_text(text: &str, bindings: &Bindings) -> Result<String, String> {
+    let mut filled = text.to_owned();
+    for name in PLACE_HOLDERS {
+        let holder = format!("{{{name}}}");
+        if filled.contains(&holder) {
+            let value = bindings.get(name).and_then(Datum::as_inserted);
+            filled = filled.replace(&holder, &value.ok_or_else(|| format!("the place holder {holder} has no value here"))?);
+        }
+    }
+    Ok(filled)
+}

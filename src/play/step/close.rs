@@ -1,0 +1,33 @@
+//! `close = "write"`, `"both"`, `"reset"`: half close, close, RST.
+
+use std::sync::Arc;
+
+use super::{Ran, StepAct};
+use crate::actor::{Act, CloseHow};
+use crate::play::stage::Stage;
+use crate::scenario::table::Table;
+
+#[derive(Debug)]
+struct Close(CloseHow);
+
+impl StepAct for Close {
+    fn run(&self, stage: &mut Stage<'_>) -> Ran {
+        let Some(wire) = stage.connection() else { return Ran::NotYet };
+        stage.act(Act::Close { wire, how: self.0 });
+        stage.closed(wire, self.0);
+        Ran::Done
+    }
+}
+
+pub(super) fn read(table: &Table<'_>) -> Option<Arc<dyn StepAct>> {
+    const HOW: [(&str, CloseHow); 3] =
+        [("write", CloseHow::Write), ("both", CloseHow::Both), ("reset", CloseHow::Reset)];
+    let text = table.text("close")?;
+    match HOW.iter().find(|(name, _)| *name == text.text) {
+        Some((_, how)) => Some(Arc::new(Close(*how))),
+        None => {
+            table.unknown("way to close", &text, HOW.map(|(name, _)| name));
+            None
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! What is particular to each protocol: its messages, its checks.
+//!
+//! One module each; this file only finds them by name.
+
+pub mod arcaflow;
+
+use crate::actor::Payload;
+use crate::codec::cbor::Cbor;
+use crate::codec::lines::{JsonLines, TextLines, WholeText};
+use crate::codec::{Codec, Malformed, Message};
+use crate::datum::{Bindings, Compare, Datum, Kind, View};
+
+/// A stateful check of a protocol: sees every message of its lanes, whoever takes it.
+pub trait Watch: Send {
+    /// Takes the next message or observation.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words.
+    fn see(&mut self, view: View<'_>, bindings: &Bindings) -> Result<(), String>;
+}
+
+/// The codec of a lane.
+pub fn codec(_suite: &str, name: &str) -> Option<Box<dyn Codec>> {
+    Some(match name {
+        "cbor" => Box::new(Cbor::default()),
+        "json-lines" => Box::new(JsonLines::default()),
+        "text-lines" => Box::new(TextLines::default()),
+        "text" => Box::new(WholeText::default()),
+        _ => return None,
+    })
+}
+
+/// The names of all codecs that `suite.toml` can say.
+pub const CODECS: [&str; 4] = ["cbor", "json-lines", "text", "text-lines"];
+
+/// The predicate behind `$check(NAME)`.
+///
+/// # Errors
+/// What is wrong with the value, in words; also a name that the protocol does not have.
+pub fn check(suite: &str, name: &str, datum: &Datum) -> Result<(), String> {
+    match suite {
+        "arcaflow" => arcaflow::check(name, datum),
+        _ => Err(format!("{suite} has no check `{name}`")),
+    }
+}
+
+/// The stateful check behind a rule's `check`.
+pub fn watch(suite: &str, name: &str) -> Option<Box<dyn Watch>> {
+    match suite {
+        "arcaflow" => arcaflow::watch(name),
+        _ => None,
+    }
+}
+
+/// The codec of a lane that carries no bytes.
+pub struct Silence;
+
+impl Codec for Silence {
+    fn feed(&mut self, _: &[u8]) {}
+
+    fn next(&mut self) -> Option<Result<Message, Malformed>> {
+        None
+    }
+
+    fn finish(&mut self) -> Option<Malformed> {
+        None
+    }
+
+    fn encode(&mut self, _: Kind, _: &Datum, _: &mut Payload) -> Result<(), String> {
+        Err("this lane carries no messages".into())
+    }
+
+    fn compare(&self) -> Compare {
+        Compare::ByValue
+    }
+}

@@ -1,0 +1,1 @@
+//! What a scenario says must mean something in its suite.

@@ -1,0 +1,250 @@
+//! Reading what a suite says beside its scenarios: `suite.toml` and `rules.toml`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::Duration;
+use super::error::FileErrors;
+use super::model::{LaneSpec, Launch, Rule, Scenario, Source, Step};
+use super::parse::{launch, rule, step, timing};
+use super::table::{Document, Table, Text};
+use crate::datum::Pattern;
+use crate::requirement::Registry;
+
+/// A suite: everything that is said about one protocol.
+#[derive(Clone, Debug)]
+pub struct Suite {
+    /// Its name: `arcaflow`.
+    pub name: String,
+    /// The text of suite.toml, for transcripts.
+    pub text: Arc<str>,
+    /// The text of rules.toml, for transcripts.
+    pub rules_text: Arc<str>,
+    /// Its profiles, the default first.
+    pub profiles: Vec<String>,
+    /// The scenarios that every mutant runs too.
+    pub smoke: Vec<Text>,
+    /// `[timing]`
+    pub timing: BTreeMap<String, Duration>,
+    /// `[bind]`: values that every case has.
+    pub bind: Vec<(String, Pattern)>,
+    /// `[roles.*]`, before profile and mode.
+    roles: BTreeMap<String, Vec<RoleLayer>>,
+    /// rules.toml
+    pub rules: Vec<Rule>,
+    /// requirements.toml
+    pub registry: Registry,
+    /// open.toml: requirements without a scenario yet.
+    pub open: BTreeMap<String, String>,
+    /// The scenarios in order of their ids.
+    pub scenarios: Vec<Arc<Scenario>>,
+}
+
+/// One layer of a role: the role itself, or what a profile or mode lays over it.
+#[derive(Clone, Debug, Default)]
+struct RoleLayer {
+    profile: Option<String>,
+    mode: Option<String>,
+    lanes: Option<Vec<LaneSpec>>,
+    start: Option<Launch>,
+    opening: Option<Vec<Step>>,
+    openings: BTreeMap<String, Vec<Step>>,
+    goodbye: Option<Vec<Step>>,
+    ends: Option<bool>,
+    exchange: Option<Text>,
+}
+
+/// A role under one profile and mode.
+#[derive(Clone, Debug, Default)]
+pub struct Role {
+    /// Its lanes; the first is the default.
+    pub lanes: Vec<LaneSpec>,
+    /// How the subject is started.
+    pub start: Launch,
+    /// What runs before the steps.
+    pub opening: Vec<Step>,
+    /// Other openings by name.
+    pub openings: BTreeMap<String, Vec<Step>>,
+    /// What runs after the steps.
+    pub goodbye: Vec<Step>,
+    /// Whether the subject ends by itself after the goodbye.
+    pub ends: bool,
+    /// The requirement that exchanges of ours on new lanes are charged to by default.
+    pub exchange: Option<Text>,
+}
+
+impl Suite {
+    /// Reads `suite.toml`; the other files are added by the corpus.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the file.
+    pub fn parse(name: &str, file: &str, text: &str) -> Result<Self, FileErrors> {
+        let document = Document::parse(file, text);
+        let root = document.root();
+        let suite = Self {
+            name: name.into(),
+            text: Arc::from(text),
+            rules_text: Arc::from(""),
+            profiles: root.texts("profiles").into_iter().map(|text| text.text).collect(),
+            smoke: root.texts("smoke"),
+            timing: root.table("timing").map(|table| timing(&table)).unwrap_or_default(),
+            bind: root.table("bind").map(|table| bind(&table)).unwrap_or_default(),
+            roles: root.named_tables("roles").iter().map(|(name, table)| (name.text.clone(), role(table))).collect(),
+            rules: Vec::new(),
+            registry: Registry::default(),
+            open: BTreeMap::new(),
+            scenarios: Vec::new(),
+        };
+        if suite.profiles.is_empty() {
+            root.problem(root.span.clone(), "`profiles` is missing: the texts that can bind, the default first");
+        }
+        root.finish();
+        document.errors().map(|()| suite)
+    }
+
+    /// The names of its roles.
+    pub fn role_names(&self) -> impl Iterator<Item = &str> {
+        self.roles.keys().map(String::as_str)
+    }
+
+    /// The modes of a role; one nameless mode if it has none.
+    pub fn modes(&self, role: &str) -> Vec<String> {
+        let layers = self.roles.get(role).map(Vec::as_slice).unwrap_or_default();
+        let modes: Vec<String> = layers.iter().filter_map(|layer| layer.mode.clone()).collect();
+        if modes.is_empty() { vec![String::new()] } else { modes }
+    }
+
+    /// A role under a profile and mode.
+    pub fn role(&self, name: &str, profile: &str, mode: &str) -> Option<Role> {
+        let mut role = Role { ends: true, ..Role::default() };
+        for layer in self.roles.get(name)? {
+            let binds = |wanted: &Option<String>, actual: &str| wanted.as_deref().is_none_or(|wanted| wanted == actual);
+            if binds(&layer.profile, profile) && binds(&layer.mode, mode) {
+                layer.lay_over(&mut role);
+            }
+        }
+        Some(role)
+    }
+
+    /// The scenario with this id.
+    pub fn scenario(&self, id: &str) -> Option<&Arc<Scenario>> {
+        self.scenarios.iter().find(|scenario| scenario.id == id)
+    }
+}
+
+impl RoleLayer {
+    fn lay_over(&self, role: &mut Role) {
+        if let Some(lanes) = &self.lanes {
+            role.lanes.clone_from(lanes);
+        }
+        if let Some(start) = &self.start {
+            role.start.clone_from(start);
+        }
+        if let Some(opening) = &self.opening {
+            role.opening.clone_from(opening);
+        }
+        if let Some(goodbye) = &self.goodbye {
+            role.goodbye.clone_from(goodbye);
+        }
+        role.ends = self.ends.unwrap_or(role.ends);
+        role.exchange = self.exchange.clone().or(role.exchange.take());
+        role.openings.extend(self.openings.clone());
+    }
+}
+
+fn bind(table: &Table<'_>) -> Vec<(String, Pattern)> {
+    let compile = |(name, text): (Text, Text)| Some((name.text, table.compile(&text)?));
+    table.every_text().into_iter().filter_map(compile).collect()
+}
+
+/// A role and the layers of its profiles and modes.
+fn role(table: &Table<'_>) -> Vec<RoleLayer> {
+    let profiles = table.named_tables("profile");
+    let modes = table.named_tables("mode");
+    let mut layers = vec![layer(table)];
+    for (name, table) in &modes {
+        layers.push(RoleLayer { mode: Some(name.text.clone()), ..layer(table) });
+    }
+    for (name, table) in &profiles {
+        layers.push(RoleLayer { profile: Some(name.text.clone()), ..layer(table) });
+    }
+    layers
+}
+
+fn layer(table: &Table<'_>) -> RoleLayer {
+    let steps = |key| table.has(key).then(|| table.tables(key).iter().filter_map(step).collect());
+    let bad = table.patterns("bad");
+    let openings = table.named_tables("openings").into_iter().map(|(name, inner)| {
+        let steps = inner.tables("steps").iter().filter_map(step).collect();
+        inner.finish();
+        (name.text, steps)
+    });
+    let layer = RoleLayer {
+        profile: None,
+        mode: None,
+        lanes: table.has("lanes").then(|| table.tables("lanes").iter().filter_map(|inner| lane(inner, &bad)).collect()),
+        start: table.table("start").map(|table| launch(&table)),
+        opening: steps("opening"),
+        openings: openings.collect(),
+        goodbye: steps("goodbye"),
+        ends: table.flag("ends"),
+        exchange: table.text("exchange"),
+    };
+    table.finish();
+    layer
+}
+
+fn lane(table: &Table<'_>, bad: &[Pattern]) -> Option<LaneSpec> {
+    let sources = [
+        ("connect", "stdio", Source::Stdio),
+        ("connect", "unix", Source::ConnectUnix),
+        ("connect", "tcp", Source::ConnectTcp),
+        ("connect", "driver", Source::Driver),
+        ("accept", "unix", Source::AcceptUnix),
+        ("accept", "tcp", Source::AcceptTcp),
+        ("accept", "relay", Source::AcceptRelay),
+    ];
+    let (connect, accept) = (table.text("connect"), table.text("accept"));
+    let given = connect.as_ref().map(|text| ("connect", text)).or(accept.as_ref().map(|text| ("accept", text)));
+    let source = given.and_then(|(key, text)| {
+        sources.iter().find(|(known, name, _)| *known == key && *name == text.text).map(|(_, _, source)| *source)
+    });
+    if source.is_none() {
+        let message = "a lane says where its messages come from: connect = \"stdio\", \"unix\", \"tcp\" or \"driver\", \
+                       or accept = \"unix\", \"tcp\" or \"relay\"";
+        table.problem(table.span.clone(), message);
+    }
+    let own = table.patterns("bad");
+    let spec = LaneSpec {
+        name: table.need_text("name"),
+        source: source?,
+        codec: table.need_text("codec"),
+        default: table.need_text("default"),
+        bad: own.into_iter().chain(bad.iter().cloned()).collect(),
+    };
+    table.finish();
+    Some(spec)
+}
+
+/// Reads `rules.toml`.
+///
+/// # Errors
+/// Everything that is wrong with the file.
+pub fn read_rules(file: &str, text: &str) -> Result<Vec<Rule>, FileErrors> {
+    let document = Document::parse(file, text);
+    let root = document.root();
+    let tables = root.tables("rule");
+    let mut rules = Vec::new();
+    for table in &tables {
+        if !table.has("id") {
+            table.problem(table.span.clone(), "a suite's rule has an `id`, so that scenarios can switch it off");
+        }
+        if !table.has("role") {
+            table.problem(table.span.clone(), "a suite's rule says for which `role` it holds");
+        }
+        rules.extend(rule(table));
+        table.finish();
+    }
+    root.finish();
+    document.errors().map(|()| rules)
+}

@@ -1,0 +1,402 @@
+//! TOML with spans, read key by key; what was never asked for is unknown.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::error::{FileErrors, Problem};
+use crate::datum::{Bindings, Datum, Pattern};
+
+/// A place in a file.
+pub type Span = Range<usize>;
+
+/// A value with its place.
+#[derive(Clone, Debug)]
+struct Item {
+    span: Span,
+    value: Value,
+}
+
+#[derive(Clone, Debug)]
+enum Value {
+    Text(String),
+    Int(i64),
+    Float(f64),
+    Bool(bool),
+    List(Vec<Item>),
+    Table(Vec<(Text, Item)>),
+}
+
+impl Value {
+    fn kind(&self) -> &'static str {
+        match self {
+            Value::Text(_) => "a text",
+            Value::Int(_) => "an integer",
+            Value::Float(_) => "a float",
+            Value::Bool(_) => "a boolean",
+            Value::List(_) => "a list",
+            Value::Table(_) => "a table",
+        }
+    }
+}
+
+/// A text with its place in the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Text {
+    /// The text, loop variables replaced.
+    pub text: String,
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// What is wrong with a file so far.
+pub type Problems = RefCell<Vec<Problem>>;
+
+/// A table that is being read.
+#[derive(Debug)]
+pub struct Table<'a> {
+    entries: &'a [(Text, Item)],
+    /// Where the table stands.
+    pub span: Span,
+    /// Loop variables (`for`), replaced in every text.
+    vars: Bindings,
+    asked: RefCell<BTreeSet<&'static str>>,
+    problems: &'a Problems,
+}
+
+/// A parsed file.
+#[derive(Debug)]
+pub struct Document {
+    root: Vec<(Text, Item)>,
+    problems: Problems,
+    file: String,
+    text: String,
+}
+
+impl Document {
+    /// Reads a file's text; syntax errors are kept with the other problems.
+    pub fn parse(file: &str, text: &str) -> Self {
+        let (table, errors) = DeTable::parse_recoverable(text);
+        let problems = errors.iter().map(|error| Problem::new(error.span().unwrap_or(0..0), error.message()));
+        let problems = RefCell::new(problems.collect());
+        let root = entries(table.get_ref(), &problems);
+        Self { root, problems, file: file.into(), text: text.into() }
+    }
+
+    /// The outermost table.
+    pub fn root(&self) -> Table<'_> {
+        Table {
+            entries: &self.root,
+            span: 0..self.text.len().min(1),
+            vars: Bindings::default(),
+            asked: RefCell::default(),
+            problems: &self.problems,
+        }
+    }
+
+    /// What was found wrong, for adding to it.
+    pub fn problems(&self) -> &Problems {
+        &self.problems
+    }
+
+    /// Everything that is wrong, if anything is.
+    pub fn errors(self) -> Result<(), FileErrors> {
+        let problems = self.problems.into_inner();
+        if problems.is_empty() {
+            return Ok(());
+        }
+        Err(FileErrors { file: self.file, text: self.text, problems })
+    }
+}
+
+fn entries(table: &DeTable<'_>, problems: &Problems) -> Vec<(Text, Item)> {
+    let entry = |(key, value): (&Spanned<_>, &Spanned<DeValue<'_>>)| {
+        let text: &std::borrow::Cow<'_, str> = key.get_ref();
+        (Text { text: text.to_string(), span: key.span() }, item(value, problems))
+    };
+    let mut entries: Vec<_> = table.iter().map(entry).collect();
+    entries.sort_by_key(|(key, _)| key.span.start);
+    entries
+}
+
+fn item(value: &Spanned<DeValue<'_>>, problems: &Problems) -> Item {
+    let span = value.span();
+    let value = match value.get_ref() {
+        DeValue::String(text) => Value::Text(text.to_string()),
+        DeValue::Integer(number) => match i64::from_str_radix(number.as_str(), number.radix()) {
+            Ok(number) => Value::Int(number),
+            Err(_) => {
+                problems.borrow_mut().push(Problem::new(span.clone(), "an integer out of range"));
+                Value::Int(0)
+            }
+        },
+        DeValue::Float(number) => Value::Float(number.as_str().parse().unwrap_or(0.0)),
+        DeValue::Boolean(value) => Value::Bool(*value),
+        DeValue::Datetime(value) => Value::Text(value.to_string()),
+        DeValue::Array(items) => Value::List(items.iter().map(|value| item(value, problems)).collect()),
+        DeValue::Table(table) => Value::Table(entries(table, problems)),
+    };
+    Item { span, value }
+}
+
+impl<'a> Table<'a> {
+    /// Whether a key is there; asking makes it known.
+    pub fn has(&self, key: &'static str) -> bool {
+        self.find(key).is_some()
+    }
+
+    /// Whether the value of a key is a table.
+    pub fn is_table(&self, key: &'static str) -> bool {
+        matches!(self.find(key), Some(Item { value: Value::Table(_), .. }))
+    }
+
+    /// The place of a key.
+    pub fn key_span(&self, key: &str) -> Span {
+        let found = self.entries.iter().find(|(name, _)| name.text == key);
+        found.map_or(self.span.clone(), |(name, _)| name.span.clone())
+    }
+
+    /// The keys in order, for tables with free keys.
+    pub fn keys(&self) -> impl Iterator<Item = &'a Text> {
+        self.entries.iter().map(|(key, _)| key)
+    }
+
+    /// A text.
+    pub fn text(&self, key: &'static str) -> Option<Text> {
+        let item = self.find(key)?;
+        self.text_of(item, key)
+    }
+
+    /// A text that must be there; an empty one if it is not.
+    pub fn need_text(&self, key: &'static str) -> Text {
+        self.text(key).unwrap_or_else(|| {
+            if !self.entries.iter().any(|(name, _)| name.text == key) {
+                self.problem(self.span.clone(), format!("`{key}` is missing"));
+            }
+            Text { text: String::new(), span: self.span.clone() }
+        })
+    }
+
+    /// A text, or a list of texts.
+    pub fn texts(&self, key: &'static str) -> Vec<Text> {
+        match self.find(key) {
+            None => Vec::new(),
+            Some(Item { value: Value::List(items), .. }) => {
+                items.iter().filter_map(|item| self.text_of(item, key)).collect()
+            }
+            Some(item) => self.text_of(item, key).into_iter().collect(),
+        }
+    }
+
+    /// True or false.
+    pub fn flag(&self, key: &'static str) -> Option<bool> {
+        match self.find(key)? {
+            Item { value: Value::Bool(value), .. } => Some(*value),
+            item => self.wrong(item, key, "true or false"),
+        }
+    }
+
+    /// An integer of 0 or more.
+    pub fn count(&self, key: &'static str) -> Option<u64> {
+        match self.find(key)? {
+            Item { value: Value::Int(value), .. } if *value >= 0 => Some(*value as u64),
+            Item { value: Value::Text(text), span } => {
+                let text = self.replaced(text, span);
+                text.parse().ok().or_else(|| self.wrong(self.find(key)?, key, "an integer of 0 or more"))
+            }
+            item => self.wrong(item, key, "an integer of 0 or more"),
+        }
+    }
+
+    /// An integer of 0 or more, or a list of them.
+    pub fn counts(&self, key: &'static str) -> Option<Result<u64, Vec<u64>>> {
+        match self.find(key)? {
+            Item { value: Value::List(items), .. } => {
+                let count = |item: &Item| match item.value {
+                    Value::Int(value) if value >= 0 => Some(value as u64),
+                    _ => self.wrong(item, key, "an integer of 0 or more"),
+                };
+                Some(Err(items.iter().filter_map(count).collect()))
+            }
+            _ => self.count(key).map(Ok),
+        }
+    }
+
+    /// A table.
+    pub fn table(&self, key: &'static str) -> Option<Table<'a>> {
+        match self.find(key)? {
+            Item { value: Value::Table(entries), span } => Some(self.inner(entries, span)),
+            item => self.wrong(item, key, "a table"),
+        }
+    }
+
+    /// A list of tables (`[[key]]`), or one table.
+    pub fn tables(&self, key: &'static str) -> Vec<Table<'a>> {
+        match self.find(key) {
+            None => Vec::new(),
+            Some(Item { value: Value::List(items), .. }) => {
+                let table = |item: &'a Item| match &item.value {
+                    Value::Table(entries) => Some(self.inner(entries, &item.span)),
+                    _ => self.wrong(item, key, "a table"),
+                };
+                items.iter().filter_map(table).collect()
+            }
+            Some(Item { value: Value::Table(entries), span }) => vec![self.inner(entries, span)],
+            Some(item) => {
+                self.wrong::<()>(item, key, "a list of tables");
+                Vec::new()
+            }
+        }
+    }
+
+    /// The tables of a table with free keys, with their names.
+    pub fn named_tables(&self, key: &'static str) -> Vec<(Text, Table<'a>)> {
+        self.table(key).map(|outer| outer.every_table()).unwrap_or_default()
+    }
+
+    /// Every entry of this table as a table.
+    pub fn every_table(&self) -> Vec<(Text, Table<'a>)> {
+        let table = |(key, item): &'a (Text, Item)| match &item.value {
+            Value::Table(entries) => Some((key.clone(), self.inner(entries, &item.span))),
+            _ => self.wrong(item, &key.text, "a table"),
+        };
+        self.entries.iter().filter_map(table).collect()
+    }
+
+    /// Every entry of a table with free keys as text (numbers and booleans by their text).
+    pub fn every_text(&self) -> Vec<(Text, Text)> {
+        let pair = |(key, item): &(Text, Item)| Some((key.clone(), self.text_of(item, &key.text)?));
+        self.entries.iter().filter_map(pair).collect()
+    }
+
+    /// A pattern in the notation.
+    pub fn pattern(&self, key: &'static str) -> Option<Pattern> {
+        self.compile(&self.text(key)?)
+    }
+
+    /// A pattern, or a list of patterns.
+    pub fn patterns(&self, key: &'static str) -> Vec<Pattern> {
+        self.texts(key).iter().filter_map(|text| self.compile(text)).collect()
+    }
+
+    /// Values that acts send: patterns that leave nothing open.
+    pub fn closed_patterns(&self, key: &'static str) -> Vec<Pattern> {
+        let texts = self.texts(key);
+        let closed = |text: &Text| {
+            let pattern = self.compile(text)?;
+            if let Err(error) = pattern.closed() {
+                self.problem(self.inside(text, error.span), error.message);
+            }
+            Some(pattern)
+        };
+        texts.iter().filter_map(closed).collect()
+    }
+
+    /// One value that an act sends.
+    pub fn closed_pattern(&self, key: &'static str) -> Option<Pattern> {
+        self.closed_patterns(key).pop()
+    }
+
+    /// Compiles a text of this file.
+    pub fn compile(&self, text: &Text) -> Option<Pattern> {
+        match Pattern::parse(&text.text) {
+            Ok(pattern) => Some(pattern),
+            Err(error) => {
+                self.problem(self.inside(text, error.span), error.message);
+                None
+            }
+        }
+    }
+
+    /// The place in the file of a place inside a text; exact for `'''` texts without loop variables.
+    fn inside(&self, text: &Text, inner: Span) -> Span {
+        let quotes = (text.span.len().saturating_sub(text.text.len())) / 2;
+        let start = text.span.start + quotes + inner.start;
+        let end = text.span.start + quotes + inner.end.max(inner.start + 1);
+        start.min(text.span.end)..end.min(text.span.end)
+    }
+
+    /// The same table with loop variables.
+    pub fn with_vars(&self, vars: &Bindings) -> Table<'a> {
+        let mut all = self.vars.clone();
+        for (name, value) in vars.iter() {
+            all.set(name, value.clone());
+        }
+        Table { entries: self.entries, span: self.span.clone(), vars: all, asked: RefCell::default(), problems: self.problems }
+    }
+
+    /// A value of a free key: a text, a number or a boolean.
+    pub fn scalar(&self, key: &str) -> Option<Datum> {
+        let (_, item) = self.entries.iter().find(|(name, _)| name.text == key)?;
+        match &item.value {
+            Value::Text(text) => Some(self.replaced(text, &item.span).into()),
+            Value::Int(value) => Some((*value).into()),
+            Value::Float(value) => Some((*value).into()),
+            Value::Bool(value) => Some((*value).into()),
+            _ => self.wrong(item, key, "a text, a number, a boolean or { edn = \"..\" }"),
+        }
+    }
+
+    /// The text under `inner` of a free key that holds a table.
+    pub fn inner_text(&self, key: &str, inner: &str) -> Option<Text> {
+        let (_, item) = self.entries.iter().find(|(name, _)| name.text == key)?;
+        let Value::Table(entries) = &item.value else { return None };
+        let (_, item) = entries.iter().find(|(name, _)| name.text == inner)?;
+        self.text_of(item, inner)
+    }
+
+    /// Notes a problem.
+    pub fn problem(&self, span: Span, message: impl Into<String>) {
+        self.problems.borrow_mut().push(Problem::new(span, message));
+    }
+
+    /// Notes an unknown name.
+    pub fn unknown<'n>(&self, what: &str, name: &Text, known: impl IntoIterator<Item = &'n str>) {
+        self.problems.borrow_mut().push(Problem::unknown(name.span.clone(), what, &name.text, known));
+    }
+
+    /// Notes every key that was never asked for.
+    pub fn finish(&self) {
+        let asked = self.asked.borrow();
+        for (key, _) in self.entries.iter().filter(|(key, _)| !asked.contains(key.text.as_str())) {
+            self.unknown("key", key, asked.iter().copied());
+        }
+    }
+
+    fn find(&self, key: &'static str) -> Option<&'a Item> {
+        self.asked.borrow_mut().insert(key);
+        self.entries.iter().find(|(name, _)| name.text == key).map(|(_, item)| item)
+    }
+
+    fn inner(&self, entries: &'a [(Text, Item)], span: &Span) -> Table<'a> {
+        let vars = self.vars.clone();
+        Table { entries, span: span.clone(), vars, asked: RefCell::default(), problems: self.problems }
+    }
+
+    fn text_of(&self, item: &Item, key: &str) -> Option<Text> {
+        let text = match &item.value {
+            Value::Text(text) => self.replaced(text, &item.span),
+            Value::Int(value) => value.to_string(),
+            Value::Float(value) => value.to_string(),
+            Value::Bool(value) => value.to_string(),
+            _ => return self.wrong(item, key, "a text"),
+        };
+        Some(Text { text, span: item.span.clone() })
+    }
+
+    /// Replaces the loop variables and nothing else.
+    fn replaced(&self, text: &str, _: &Span) -> String {
+        let replace = |text: String, (name, value): (&str, &Datum)| {
+            text.replace(&format!("${{{name}}}"), &value.as_inserted().unwrap_or_default())
+        };
+        self.vars.iter().fold(text.to_owned(), replace)
+    }
+
+    fn wrong<T>(&self, item: &Item, key: &str, wanted: &str) -> Option<T> {
+        self.problem(item.span.clone(), format!("`{key}` must be {wanted}, this is {}", item.value.kind()));
+        None
+    }
+}
