@@ -7,6 +7,8 @@ pub mod play;
 pub mod protocol;
 pub mod requirement;
 pub mod scenario;
+pub mod sim;
 #[cfg(any(test, feature = "proptest"))]
 pub mod strategy;
 pub mod subject;
+pub mod transcript;

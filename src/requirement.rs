@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::scenario::error::FileErrors;
 use crate::scenario::table::{Document, Table};
 
 /// How strongly a rule binds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
     /// Recorded as a trait, never judged.
@@ -79,6 +79,25 @@ impl Registry {
         let read = tables.iter().map(|(id, table)| (id.text.clone(), requirement(&id.text, table)));
         let registry = Self { by_id: read.collect() };
         document.errors().map(|()| registry)
+    }
+
+    /// A registry of which only levels under one profile are known: that of a stored run.
+    pub fn of_levels(levels: &BTreeMap<String, Level>, profile: &str) -> Self {
+        let requirement = |(id, level): (&String, &Level)| {
+            let levels = BTreeMap::from([(profile.to_owned(), *level)]);
+            let unknown = String::new;
+            let requirement = Requirement {
+                id: id.clone(),
+                levels,
+                role: unknown(),
+                rule: unknown(),
+                source: Vec::new(),
+                introduced: unknown(),
+                untestable: None,
+            };
+            (id.clone(), requirement)
+        };
+        Self { by_id: levels.iter().map(requirement).collect() }
     }
 
     /// The requirement with this id.

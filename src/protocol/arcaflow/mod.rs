@@ -1,17 +1,63 @@
 //! The Arcaflow plugin protocol: CBOR items over standard input and output.
 
+pub mod schema;
+mod watch;
+
 use super::Watch;
 use crate::datum::Datum;
 
-/// The predicates of `$check`.
+/// The predicates of `$check`: `schema` (a hello's schema that the deployed engine accepts).
 ///
 /// # Errors
 /// What is wrong with the value.
-pub fn check(name: &str, _datum: &Datum) -> Result<(), String> {
-    Err(format!("arcaflow has no check `{name}`"))
+pub fn check(name: &str, datum: &Datum) -> Result<(), String> {
+    match name {
+        "schema" => schema::Schema::read(datum).map(|_| ()).map_err(|fault| fault.to_string()),
+        "cancel_handlers" => schema::Schema::read(datum).map_err(|fault| fault.to_string()).and_then(cancel_handlers),
+        "shallow" => shallow(datum, 1),
+        _ => Err(format!("arcaflow has no check `{name}`")),
+    }
+}
+
+/// The names of the predicates.
+pub const CHECKS: [&str; 3] = ["schema", "cancel_handlers", "shallow"];
+
+/// A handler `cancel` takes the object `cancelInput`, which demands nothing; else engines never use it.
+fn cancel_handlers(schema: schema::Schema) -> Result<(), String> {
+    for (id, step) in &schema.steps {
+        let Some(input) = step.signal_handlers.get("cancel") else { continue };
+        let demands = input.root().properties.values().any(|property| property.required);
+        if input.root_id() != "cancelInput" || demands {
+            return Err(format!("the cancel handler of `{id}` does not take an empty `cancelInput`"));
+        }
+    }
+    Ok(())
+}
+
+/// At most 32 levels and 131,072 elements: what the deployed engine decodes (fxamacker/cbor, default options).
+fn shallow(datum: &Datum, depth: usize) -> Result<(), String> {
+    const DEPTH: usize = 32;
+    const ELEMENTS: usize = 131_072;
+    if depth > DEPTH {
+        return Err(format!("more than {DEPTH} levels"));
+    }
+    match datum {
+        Datum::Array(items, _) if items.len() > ELEMENTS => Err(format!("a list of {} elements", items.len())),
+        Datum::Map(entries, _) if entries.len() > ELEMENTS => Err(format!("a map of {} entries", entries.len())),
+        Datum::Array(items, _) => items.iter().try_for_each(|item| shallow(item, depth + 1)),
+        Datum::Map(entries, _) => entries.iter().try_for_each(|(_, value)| shallow(value, depth + 1)),
+        Datum::Tag(_, _, inner) => shallow(inner, depth + 1),
+        _ => Ok(()),
+    }
 }
 
 /// The stateful checks of rules.
-pub fn watch(_name: &str) -> Option<Box<dyn Watch>> {
-    None
+pub fn watch(name: &str) -> Option<Box<dyn Watch>> {
+    match name {
+        "results-fit" => Some(Box::new(watch::ResultsFit::default())),
+        _ => None,
+    }
 }
+
+/// The names of the stateful checks.
+pub const WATCHES: [&str; 1] = ["results-fit"];

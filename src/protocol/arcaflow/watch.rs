@@ -1,0 +1,43 @@
+//! Checks that remember what came before.
+
+use super::schema::Schema;
+use crate::datum::{Bindings, Datum, Kind, View};
+use crate::protocol::Watch;
+
+/// Every result names an output that some step declares, and its data fits that output's schema.
+///
+/// Source: arcalot/arcaflow-plugin-sdk-python 0.14.3, arcaflow_plugin_sdk/schema.py, call_step.
+#[derive(Default)]
+pub(super) struct ResultsFit {
+    schema: Option<Schema>,
+}
+
+impl Watch for ResultsFit {
+    fn see(&mut self, view: View<'_>, _: &Bindings) -> Result<(), String> {
+        let (Kind::Message, Some(message)) = (view.kind, view.datum) else { return Ok(()) };
+        if let Some(schema) = message.get("schema") {
+            self.schema = Schema::read(schema).ok();
+            return Ok(());
+        }
+        let is_result = message.get("id").and_then(Datum::as_int) == Some(2) && message.get("run_id").is_some();
+        let data = if is_result { message.get("data") } else { Some(message).filter(|_| message.get("output_id").is_some()) };
+        match (&self.schema, data) {
+            (Some(schema), Some(data)) => fits(schema, data),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn fits(schema: &Schema, data: &Datum) -> Result<(), String> {
+    let id = data.get("output_id").and_then(Datum::as_text).unwrap_or_default();
+    let declared: Vec<_> = schema.steps.values().filter_map(|step| step.outputs.get(&*id)).collect();
+    if declared.is_empty() {
+        return Err(format!("no step declares the output `{id}`"));
+    }
+    let value = data.get("output_data").unwrap_or(&Datum::Null);
+    let results: Vec<_> = declared.iter().map(|scope| scope.check(value)).collect();
+    match results.into_iter().reduce(|best, next| if best.is_ok() { best } else { next }) {
+        Some(Err(fault)) => Err(format!("the data of the output `{id}` does not fit its schema: {fault}")),
+        _ => Ok(()),
+    }
+}
