@@ -46,7 +46,8 @@ pub trait Codec: Send {
     /// The next complete message.
     fn next(&mut self) -> Option<Result<Message, Malformed>>;
 
-    /// Says that the stream has ended; gives what is wrong with its end.
+    /// Says that the stream has ended; gives what is wrong with its end. Called when `next` has nothing more to
+    /// give; what only the end completes (a body until close, a last line), `next` gives after it.
     fn finish(&mut self) -> Option<Malformed>;
 
     /// Appends the bytes of a message (or head, ..) to send.

@@ -21,15 +21,20 @@ pub fn decode_all<'a>(codec: &mut dyn Codec, pieces: impl IntoIterator<Item = &'
     let mut decoded = Decoded::default();
     for piece in pieces {
         codec.feed(piece);
-        while let Some(result) = codec.next() {
-            match result {
-                Ok(message) => decoded.messages.push(message),
-                Err(malformed) => decoded.malformed.push(malformed),
-            }
-        }
+        drain(codec, &mut decoded);
     }
     decoded.end = codec.finish();
+    drain(codec, &mut decoded);
     decoded
+}
+
+fn drain(codec: &mut dyn Codec, decoded: &mut Decoded) {
+    while let Some(result) = codec.next() {
+        match result {
+            Ok(message) => decoded.messages.push(message),
+            Err(malformed) => decoded.malformed.push(malformed),
+        }
+    }
 }
 
 /// The first law: whole, byte by byte or cut anywhere, a stream gives the same.
