@@ -7,6 +7,9 @@
 pub mod cbor;
 pub mod json;
 pub mod lines;
+mod scan;
+pub mod sse;
+pub mod sse_lines;
 #[cfg(any(test, feature = "proptest"))]
 pub mod testing;
 pub mod yaml;

@@ -5,3 +5,4 @@
 pub mod cbor;
 pub mod datum;
 pub mod json;
+pub mod sse;
