@@ -5,8 +5,10 @@
 //! anywhere, a stream gives the same messages, the same [`Malformed`] and the same end; `testing` proves it.
 
 pub mod cbor;
+pub mod http1;
 pub mod json;
 pub mod lines;
+pub mod multipart;
 mod scan;
 pub mod sse;
 pub mod sse_lines;

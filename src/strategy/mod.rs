@@ -4,5 +4,6 @@
 
 pub mod cbor;
 pub mod datum;
+pub mod http;
 pub mod json;
 pub mod sse;
