@@ -63,21 +63,6 @@ impl Events {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// The next complete event.
-    pub fn next(&mut self) -> Option<Event> {
-        loop {
-            let line = self.line()?;
-            if line.is_empty() {
-                let event = self.dispatch(self.base + line.start as u64 + 1);
-                if event.is_some() {
-                    return event;
-                }
-            } else {
-                self.field(line);
-            }
-        }
-    }
-
     /// Where the event starts that the end of the stream has cut; the standard drops it.
     pub fn rest(&self) -> Option<u64> {
         let unread = &self.buffer[self.at..];
@@ -142,6 +127,25 @@ impl Events {
         let name = if name.is_empty() { Cow::Borrowed(UNNAMED) } else { Cow::Owned(name) };
 
         Some(Event { name, data, id: self.id.clone(), wire: start.unwrap_or(end)..end })
+    }
+}
+
+impl Iterator for Events {
+    type Item = Event;
+
+    /// The next complete event; after `None` there may be more once more bytes came.
+    fn next(&mut self) -> Option<Event> {
+        loop {
+            let line = self.line()?;
+            if line.is_empty() {
+                let event = self.dispatch(self.base + line.start as u64 + 1);
+                if event.is_some() {
+                    return event;
+                }
+            } else {
+                self.field(line);
+            }
+        }
     }
 }
 
@@ -238,7 +242,7 @@ mod tests {
         let mut events = Vec::new();
         for piece in pieces {
             framing.feed(piece);
-            events.extend(std::iter::from_fn(|| framing.next()));
+            events.extend(&mut framing);
         }
         events
     }

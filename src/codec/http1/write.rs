@@ -14,10 +14,7 @@ pub type Lengths<'a> = &'a dyn Fn(&str) -> Option<u64>;
 /// # Errors
 /// What is missing, or cannot stand in a head.
 pub fn head_bytes(head: &Datum) -> Result<Vec<u8>, String> {
-    let lines = headers(head)?.into_iter().map(|(name, value)| format!("{name}: {value}\r\n"));
-    let head = format!("{}\r\n{}\r\n", first_line(head)?, lines.collect::<String>());
-
-    Ok(head.into_bytes())
+    render(head, &headers(head)?)
 }
 
 /// A whole request. Adds Host and, if there is a body, Content-Length, unless the head names them; a body whose
@@ -102,9 +99,7 @@ fn message_bytes(
     {
         headers.push(("Content-Length".into(), length(body, lengths)?.to_string()));
     }
-    let lines = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n"));
-    let mut out = Payload::default();
-    out.bytes(format!("{}\r\n{}\r\n", first_line(head)?, lines.collect::<String>()).as_bytes());
+    let mut out = Payload::from(render(head, &headers)?);
     match body {
         Some(body) if is_coded => {
             out.append(chunk(body, lengths)?);
@@ -114,6 +109,11 @@ fn message_bytes(
         None => {}
     }
     Ok(out)
+}
+
+fn render(head: &Datum, headers: &[(String, String)]) -> Result<Vec<u8>, String> {
+    let lines: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    Ok(format!("{}\r\n{lines}\r\n", first_line(head)?).into_bytes())
 }
 
 /// Whether a head names a field, be it to leave it out.
