@@ -1,0 +1,139 @@
+//! The steps of the conformance contract: their schema and what they do.
+
+use std::sync::LazyLock;
+
+use crate::datum::{Datum, notation};
+use crate::protocol::arcaflow::schema::Schema;
+
+/// What a step does with an input that fits.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Deed {
+    /// It gives this output, with these debug logs.
+    Output { id: &'static str, data: Datum, logs: String },
+    /// It raises an error.
+    Raise(String),
+    /// It ends the process.
+    Exit(i32),
+    /// It gives `success` after so many milliseconds, `cancelled` if it is told before.
+    Wait(u64),
+    /// It writes to file descriptor 1, then succeeds.
+    Noise(String),
+    /// It starts a child, then succeeds.
+    Spawn,
+}
+
+/// Runs a step of the contract; `input` has passed the step's schema.
+pub fn run(step: &str, input: &Datum) -> Deed {
+    let number = |key: &str| input.get(key).and_then(Datum::as_int).unwrap_or_default();
+    let text = |key: &str| input.get(key).and_then(Datum::as_text).unwrap_or_default().into_owned();
+    let success = |data: Datum| Deed::Output { id: "success", data, logs: String::new() };
+    let empty = || Datum::map::<String>([]);
+    match step {
+        "choose" if text("pick") == "success" => success(Datum::map([("value", input.get("value").cloned().unwrap_or(Datum::Null))])),
+        "choose" => Deed::Output { id: "error", data: Datum::map([("reason", Datum::text("asked to"))]), logs: String::new() },
+        "log" => {
+            let logs: String = (1..=number("lines")).map(|n| format!("log line {n}\n")).collect();
+            Deed::Output { id: "success", data: input.clone(), logs }
+        }
+        "big" => success(Datum::map([("data", Datum::Gen(crate::datum::Generated::Text(number("size") as u64)))])),
+        "wait" => Deed::Wait(number("ms") as u64),
+        "crash" => match text("how").as_str() {
+            "raise" => Deed::Raise("asked to raise".into()),
+            "exit" => Deed::Exit(7),
+            "undeclared" => Deed::Output { id: "nope", data: empty(), logs: String::new() },
+            "illtyped" => success(Datum::map([("extra", Datum::from(1_i64))])),
+            _ => success(empty()),
+        },
+        "noise" => Deed::Noise(text("text")),
+        "spawn" => Deed::Spawn,
+        _ => success(input.clone()),
+    }
+}
+
+/// The schema of the contract's steps, as it stands in the hello.
+pub static SCHEMA: LazyLock<Datum> = LazyLock::new(|| {
+    let steps = STEPS.iter().map(|(id, input, outputs, signals)| {
+        let outputs = outputs.iter().map(|(output, properties)| {
+            let error = Datum::from(*output == "error");
+            ((*output).to_owned(), Datum::map([("schema", scope(&format!("{id}-{output}"), properties)), ("error", error)]))
+        });
+        let mut step = vec![
+            ("id", Datum::text(*id)),
+            ("input", scope(&format!("{id}-input"), input)),
+            ("outputs", Datum::map(outputs)),
+        ];
+        if !signals.is_empty() {
+            let handler = Datum::map([("id", Datum::text("cancel")), ("data_schema", scope("cancelInput", "{}"))]);
+            step.push(("signal_handlers", Datum::map([("cancel", handler)])));
+        }
+        ((*id).to_owned(), Datum::map(step))
+    });
+    Datum::map([("steps", Datum::map(steps))])
+});
+
+/// The same, for checking inputs and outputs.
+pub static TYPES: LazyLock<Schema> = LazyLock::new(|| Schema::read(&SCHEMA).expect("the contract's schema is valid"));
+
+fn scope(id: &str, properties: &str) -> Datum {
+    let properties = notation::parse_datum(properties).expect("the contract's schema is notation");
+    let object = Datum::map([("id", Datum::text(id)), ("properties", properties)]);
+    Datum::map([("objects", Datum::map([(id.to_owned(), object)])), ("root", Datum::text(id))])
+}
+
+/// Step, properties of its input, its outputs with their properties, and its signals.
+type Definition = (&'static str, &'static str, &'static [(&'static str, &'static str)], &'static str);
+
+const STEPS: [Definition; 11] = [
+    ("echo", MESSAGE, &[("success", MESSAGE)], ""),
+    (
+        "choose",
+        r#"{"pick": {"type": {"type_id": "string"}}, "value": {"type": {"type_id": "integer"}}}"#,
+        &[
+            ("success", r#"{"value": {"type": {"type_id": "integer"}}}"#),
+            ("error", r#"{"reason": {"type": {"type_id": "string"}}}"#),
+        ],
+        "",
+    ),
+    ("any", ANY, &[("success", ANY)], ""),
+    ("types", TYPES_OF_TYPES, &[("success", TYPES_OF_TYPES)], ""),
+    ("limited", LIMITED, &[("success", r#"{"name": {"type": {"type_id": "string"}}, "count": {"type": {"type_id": "integer"}}}"#)], ""),
+    ("log", LINES, &[("success", LINES)], ""),
+    (
+        "big",
+        r#"{"size": {"type": {"type_id": "integer", "min": 0}}}"#,
+        &[("success", r#"{"data": {"type": {"type_id": "string"}}}"#)],
+        "",
+    ),
+    ("wait", r#"{"ms": {"type": {"type_id": "integer", "min": 0}}}"#, &[("success", "{}"), ("cancelled", "{}")], "cancel"),
+    ("crash", r#"{"how": {"type": {"type_id": "string"}}}"#, &[("success", "{}")], ""),
+    ("noise", r#"{"text": {"type": {"type_id": "string"}}}"#, &[("success", "{}")], ""),
+    ("spawn", "{}", &[("success", "{}")], ""),
+];
+
+const MESSAGE: &str = r#"{"message": {"type": {"type_id": "string"}}}"#;
+const ANY: &str = r#"{"data": {"type": {"type_id": "any"}}}"#;
+const LINES: &str = r#"{"lines": {"type": {"type_id": "integer", "min": 0}}}"#;
+const LIMITED: &str = r#"{
+    "name": {"type": {"type_id": "string", "min": 2, "max": 8, "pattern": "^[a-z]+$"}},
+    "count": {"type": {"type_id": "integer", "min": 1, "max": 5}}
+}"#;
+const TYPES_OF_TYPES: &str = r#"{
+    "b": {"type": {"type_id": "bool"}, "required": false},
+    "i": {"type": {"type_id": "integer"}},
+    "f": {"type": {"type_id": "float"}},
+    "s": {"type": {"type_id": "string"}},
+    "l": {"type": {"type_id": "list", "items": {"type_id": "integer"}}},
+    "m": {"type": {"type_id": "map", "keys": {"type_id": "string"}, "values": {"type_id": "integer"}}, "required": false},
+    "o": {"type": {"type_id": "object", "id": "point", "properties": {"x": {"type": {"type_id": "integer"}}}}}
+}"#;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_contract_is_a_schema_that_the_engine_accepts() {
+        assert_eq!(TYPES.steps.len(), STEPS.len());
+        assert_eq!(TYPES.steps["wait"].signal_handlers["cancel"].root_id(), "cancelInput");
+    }
+}

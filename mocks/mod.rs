@@ -1,0 +1,159 @@
+//! The reference implementations of every endpoint, and their mutants: actors, run by `plugfest mock`.
+//!
+//! Each `<protocol>/<role>.rs` is one actor. Its mutants are in `<protocol>/mutants.rs`: named deviations that the
+//! actor asks for by name at the one place where each makes a difference.
+
+pub mod arcaflow;
+
+use std::collections::BTreeMap;
+
+use crate::actor::{Act, ActId, Actor, CloseHow, Doing, Doings, Exit, Nanos, Part, Payload, Pieces, WireId};
+
+/// A reference with one named deviation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mutant {
+    /// Its name: what a programmer did wrong.
+    pub name: &'static str,
+    /// The role that has it.
+    pub role: &'static str,
+    /// The requirement that it breaks, and that must be what kills it.
+    pub breaks: &'static str,
+    /// Requirements that it breaks as well.
+    pub also: &'static [&'static str],
+    /// The profile under which it breaks it; the suite's default if empty.
+    pub profile: &'static str,
+}
+
+/// A reference that `plugfest mock` can run.
+#[derive(Clone, Copy)]
+pub struct Reference {
+    /// The suite.
+    pub suite: &'static str,
+    /// The role.
+    pub role: &'static str,
+    /// What it is, for `--help`.
+    pub about: &'static str,
+    /// Its options, for `--help`.
+    pub usage: &'static str,
+    /// Makes one from its arguments.
+    pub make: fn(&[String]) -> Result<Box<dyn Actor>, String>,
+    /// Whether its command ends with arguments that make it the subject of its suite.
+    pub subject: fn() -> SubjectOf,
+}
+
+/// How a reference is made a subject.
+#[derive(Clone, Debug, Default)]
+pub struct SubjectOf {
+    /// Arguments after `plugfest mock SUITE ROLE`.
+    pub args: &'static [&'static str],
+    /// What it declares.
+    pub capabilities: &'static [&'static str],
+    /// The arguments of its driver after `plugfest mock SUITE ROLE`.
+    pub driver: Option<&'static [&'static str]>,
+    /// Operations that are commands: name, arguments after `plugfest mock SUITE ROLE`.
+    pub ops: &'static [(&'static str, &'static [&'static str])],
+}
+
+/// All references.
+pub const REFERENCES: &[Reference] = &[arcaflow::PLUGIN];
+
+/// All mutants of a suite.
+pub fn mutants(suite: &str) -> &'static [Mutant] {
+    match suite {
+        "arcaflow" => arcaflow::MUTANTS,
+        _ => &[],
+    }
+}
+
+/// The reference of a suite and role.
+pub fn reference(suite: &str, role: &str) -> Option<&'static Reference> {
+    REFERENCES.iter().find(|reference| reference.suite == suite && reference.role == role)
+}
+
+/// The program behind a command line, as the simulator starts it.
+pub fn program(argv: &[String], _: &BTreeMap<String, String>) -> Option<Box<dyn Actor>> {
+    match argv {
+        [mock, suite, role, rest @ ..] if mock == "mock" => (reference(suite, role)?.make)(rest).ok(),
+        [seconds] if seconds.parse::<u32>().is_ok() => Some(Box::new(Sleeper)),
+        _ => None,
+    }
+}
+
+/// `sleep`: does nothing until it is ended.
+struct Sleeper;
+
+impl Actor for Sleeper {
+    fn on(&mut self, event: &crate::actor::Event, doings: &mut Vec<Doing>) {
+        if matches!(event.what, crate::actor::What::Signal { signal: 15, .. }) {
+            Hands::default().at(doings).exit(Exit::Signal(15));
+        }
+    }
+}
+
+/// Takes the value of an option out of arguments: `--name VALUE`.
+pub fn option(args: &mut Vec<String>, name: &str) -> Option<String> {
+    let at = args.iter().position(|arg| arg == name)?;
+    args.remove(at);
+    (at < args.len()).then(|| args.remove(at))
+}
+
+/// Takes a flag out of arguments.
+pub fn flag(args: &mut Vec<String>, name: &str) -> bool {
+    let at = args.iter().position(|arg| arg == name);
+    at.map(|at| args.remove(at)).is_some()
+}
+
+/// The numbers of an actor's doings.
+#[derive(Debug, Default)]
+pub struct Hands(Doings);
+
+impl Hands {
+    /// Ready to act.
+    pub fn at<'a>(&'a mut self, out: &'a mut Vec<Doing>) -> Acting<'a> {
+        Acting { doings: &mut self.0, out }
+    }
+}
+
+/// What references do, in one word each.
+pub struct Acting<'a> {
+    doings: &'a mut Doings,
+    out: &'a mut Vec<Doing>,
+}
+
+impl Acting<'_> {
+    /// Asks for an act.
+    pub fn act(&mut self, act: Act) -> ActId {
+        self.doings.push(self.out, act)
+    }
+
+    /// Writes to a wire.
+    pub fn write(&mut self, wire: WireId, bytes: impl Into<Payload>) {
+        self.act(Act::Write { wire, part: Part::Main, bytes: bytes.into(), pieces: Pieces::Whole });
+    }
+
+    /// Writes to our own standard output.
+    pub fn print(&mut self, bytes: impl Into<Payload>) {
+        self.write(WireId::STDIO, bytes);
+    }
+
+    /// Writes a line to our own standard error.
+    pub fn complain(&mut self, text: &str) {
+        let bytes = Payload::from(format!("{text}\n").into_bytes());
+        self.act(Act::Write { wire: WireId::STDIO, part: Part::Stderr, bytes, pieces: Pieces::Whole });
+    }
+
+    /// Sets the alarm.
+    pub fn wake(&mut self, at: Nanos) {
+        self.act(Act::Wake(at));
+    }
+
+    /// Closes a wire.
+    pub fn close(&mut self, wire: WireId, how: CloseHow) {
+        self.act(Act::Close { wire, how });
+    }
+
+    /// Ends our own process.
+    pub fn exit(&mut self, status: Exit) {
+        self.act(Act::Exit { wire: WireId::STDIO, status });
+    }
+}

@@ -1,0 +1,152 @@
+//! The files of the suites: embedded in the binary, and folders of users beside them.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::requirement::Registry;
+use crate::scenario::error::FileErrors;
+use crate::scenario::table::Document;
+use crate::scenario::{Suite, read_rules, scenario};
+
+/// Every file of the shipped suites: path below `suites/` and text.
+const EMBEDDED: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/corpus.rs"));
+
+/// The files that are not scenarios.
+const OTHER: [&str; 4] = ["suite.toml", "requirements.toml", "rules.toml", "open.toml"];
+
+/// Files of suites by their path: `arcaflow/messages/unknown-id.toml`.
+#[derive(Clone, Debug)]
+pub struct Corpus {
+    files: BTreeMap<String, File>,
+}
+
+#[derive(Clone, Debug)]
+struct File {
+    /// As messages name it.
+    name: String,
+    text: Cow<'static, str>,
+}
+
+impl Corpus {
+    /// The shipped suites.
+    pub fn embedded() -> Self {
+        let file = |(path, text): &(&str, &'static str)| {
+            ((*path).to_owned(), File { name: format!("suites/{path}"), text: Cow::Borrowed(*text) })
+        };
+        Self { files: EMBEDDED.iter().map(file).collect() }
+    }
+
+    /// Adds the files of a folder; its first level are the names of suites.
+    ///
+    /// # Errors
+    /// A folder that cannot be read, holds no TOML file, or repeats a path of the corpus.
+    pub fn add(&mut self, folder: &Path) -> Result<(), Vec<FileErrors>> {
+        let shown = folder.display().to_string();
+        let mut found = Vec::new();
+        collect(folder, folder, &mut found).map_err(|error| vec![FileErrors::unreadable(&shown, error)])?;
+        if found.is_empty() {
+            let message = "holds no scenario: put them at SUITE/SECTION/NAME.toml below it";
+            return Err(vec![FileErrors::unreadable(&shown, message)]);
+        }
+        let mut errors = Vec::new();
+        for (path, name, text) in found {
+            let suite_file = OTHER.iter().any(|other| path.ends_with(other));
+            match self.files.get(&path) {
+                Some(there) if !suite_file => {
+                    errors.push(FileErrors::unreadable(&name, format!("has the id of {}", there.name)));
+                }
+                Some(_) if path.ends_with("suite.toml") => {
+                    errors.push(FileErrors::unreadable(&name, "a shipped suite keeps its suite.toml"));
+                }
+                Some(there) => {
+                    let text = format!("{}\n{text}", there.text);
+                    self.files.insert(path, File { name, text: Cow::Owned(text) });
+                }
+                None => {
+                    self.files.insert(path, File { name, text: Cow::Owned(text) });
+                }
+            }
+        }
+        if errors.is_empty() { Ok(()) } else { Err(errors) }
+    }
+
+    /// The names of the suites.
+    pub fn suites(&self) -> Vec<String> {
+        let with_suite = |path: &String| path.strip_suffix("/suite.toml").map(str::to_owned);
+        self.files.keys().filter_map(with_suite).collect()
+    }
+
+    /// Every file: path and text.
+    pub fn files(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.files.iter().map(|(path, file)| (path.as_str(), file.text.as_ref()))
+    }
+
+    /// Reads a suite with all its scenarios.
+    ///
+    /// # Errors
+    /// Everything that is wrong with its files, all files at once.
+    pub fn suite(&self, name: &str) -> Result<Suite, Vec<FileErrors>> {
+        let mut errors = Vec::new();
+        let mut keep = |error: FileErrors| errors.push(error);
+        let file = |other: &str| self.files.get(&format!("{name}/{other}"));
+        let Some(main) = file("suite.toml") else {
+            return Err(vec![FileErrors::unreadable(&format!("{name}/suite.toml"), "there is no such suite")]);
+        };
+        let mut suite = Suite::parse(name, &main.name, &main.text).map_err(|error| vec![error])?;
+        if let Some(file) = file("requirements.toml") {
+            suite.registry = Registry::parse(&file.name, &file.text).map_err(&mut keep).unwrap_or_default();
+        }
+        if let Some(file) = file("rules.toml") {
+            suite.rules_text = Arc::from(file.text.as_ref());
+            suite.rules = read_rules(&file.name, &file.text).map_err(&mut keep).unwrap_or_default();
+        }
+        if let Some(file) = file("open.toml") {
+            suite.open = open(&file.name, &file.text).map_err(&mut keep).unwrap_or_default();
+        }
+        for (path, file) in &self.files {
+            let Some(id) = path.strip_prefix(&format!("{name}/")).and_then(|rest| rest.strip_suffix(".toml")) else {
+                continue;
+            };
+            if OTHER.iter().any(|other| *other == format!("{id}.toml")) {
+                continue;
+            }
+            match scenario(name, id, &file.name, &file.text) {
+                Ok(scenario) => suite.scenarios.push(Arc::new(scenario)),
+                Err(error) => keep(error),
+            }
+        }
+        if errors.is_empty() { Ok(suite) } else { Err(errors) }
+    }
+}
+
+/// Reads open.toml: requirements without a scenario yet, and their committed count.
+fn open(file: &str, text: &str) -> Result<BTreeMap<String, String>, FileErrors> {
+    let document = Document::parse(file, text);
+    let root = document.root();
+    let ids = root.texts("ids");
+    if root.count("count") != Some(ids.len() as u64) {
+        root.problem(root.key_span("count"), format!("`count` must be {}, the number of ids", ids.len()));
+    }
+    root.finish();
+    document.errors().map(|()| ids.into_iter().map(|id| (id.text, String::new())).collect())
+}
+
+fn collect(root: &Path, folder: &Path, found: &mut Vec<(String, String, String)>) -> Result<(), String> {
+    let cannot = |error: std::io::Error| format!("cannot be read: {error}");
+    let mut entries: Vec<_> = fs::read_dir(folder).map_err(cannot)?.collect::<Result<_, _>>().map_err(cannot)?;
+    entries.sort_by_key(|entry| entry.path());
+    for entry in entries {
+        let path = entry.path();
+        if path.is_dir() {
+            collect(root, &path, found)?;
+        } else if path.extension().is_some_and(|kind| kind == "toml") {
+            let text = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+            let below = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().replace('\\', "/");
+            found.push((below, path.display().to_string(), text));
+        }
+    }
+    Ok(())
+}
