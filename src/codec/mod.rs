@@ -6,6 +6,7 @@
 
 pub mod cbor;
 pub mod http1;
+pub mod frame;
 pub mod json;
 pub mod lines;
 pub mod multipart;
