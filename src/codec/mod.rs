@@ -8,6 +8,7 @@ pub mod cbor;
 pub mod http1;
 pub mod frame;
 pub mod json;
+pub mod layout;
 pub mod lines;
 pub mod multipart;
 mod scan;
@@ -16,6 +17,8 @@ pub mod sse_lines;
 #[cfg(any(test, feature = "proptest"))]
 pub mod testing;
 pub mod yaml;
+
+pub use layout::{Damage, Layout};
 
 use std::ops::Range;
 
@@ -61,6 +64,14 @@ pub trait Codec: Send {
     /// # Errors
     /// Why this value cannot be written in this format.
     fn encode(&mut self, kind: Kind, datum: &Datum, out: &mut Payload) -> Result<(), String>;
+
+    /// Appends the bytes of a message in an odd layout, as a scenario's `layout` asks.
+    ///
+    /// # Errors
+    /// Why this value cannot be written so; a format without layouts has none.
+    fn encode_odd(&mut self, _: &Datum, _: &Layout, _: &mut Payload) -> Result<(), String> {
+        Err("this format has no layouts".into())
+    }
 
     /// How values of this format are compared.
     fn compare(&self) -> Compare;
