@@ -2,6 +2,7 @@
 //!
 //! One module each; this file only finds them by name.
 
+pub mod apisix;
 pub mod arcaflow;
 
 use crate::actor::Payload;

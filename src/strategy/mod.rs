@@ -2,6 +2,7 @@
 //!
 //! They are public (feature `proptest`), so that implementers fuzz their own parsers with them.
 
+pub mod apisix;
 pub mod cbor;
 pub mod datum;
 pub mod http;
