@@ -11,6 +11,7 @@
 
 #[cfg(test)]
 mod captures;
+pub mod meaning;
 pub mod messages;
 
 use messages::odd::Draft;

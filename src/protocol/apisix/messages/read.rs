@@ -264,3 +264,121 @@ fn map(entries: Vec<(Datum, Datum)>) -> Datum {
 fn method(number: u8) -> Datum {
     METHODS.get(usize::from(number)).map_or_else(|| Datum::from(u64::from(number)), |name| Datum::text(*name))
 }
+
+#[cfg(test)]
+mod tests {
+    use flatbuffers::{ForwardsUOffset, InvalidFlatbuffer, Vector, Verifiable, Verifier, VerifierOptions};
+    use proptest::prelude::*;
+
+    use super::super::schema::{Side, root};
+    use super::*;
+    use crate::codec::frame::Frames;
+    use crate::strategy::apisix::near_frames;
+
+    /// The verifier of `flatbuffers`, led through our slots.
+    fn verify(buffer: &[u8], table: &Table) -> Result<(), InvalidFlatbuffer> {
+        let options = VerifierOptions { ignore_missing_null_terminator: true, ..VerifierOptions::default() };
+        verify_table(&mut Verifier::new(&options, buffer), 0, table)
+    }
+
+    /// The table that the offset at this place points to.
+    fn verify_table(verifier: &mut Verifier, place: usize, table: &Table) -> Result<(), InvalidFlatbuffer> {
+        let start = place.saturating_add(verifier.get_uoffset(place)? as usize);
+        let mut visit = verifier.visit_table(start)?;
+        for slot in table.slots {
+            let field = visit.deref(4 + 2 * slot.at)?;
+            let after = visit.deref(4 + 2 * (slot.at + 1))?;
+            if let Some(field) = field {
+                verify_field(visit.verifier(), field, after, slot.holds)?;
+            }
+        }
+        visit.finish();
+        Ok(())
+    }
+
+    fn verify_field(
+        verifier: &mut Verifier,
+        at: usize,
+        after: Option<usize>,
+        holds: Holds,
+    ) -> Result<(), InvalidFlatbuffer> {
+        match holds {
+            Holds::Uint(1) | Holds::Method => u8::run_verifier(verifier, at),
+            Holds::Uint(2) => u16::run_verifier(verifier, at),
+            Holds::Uint(_) => u32::run_verifier(verifier, at),
+            Holds::Text | Holds::Bytes => <ForwardsUOffset<Vector<u8>>>::run_verifier(verifier, at),
+            Holds::Tables(table) => {
+                <ForwardsUOffset<Vector<u32>>>::run_verifier(verifier, at)?;
+                let start = at + verifier.get_uoffset(at)? as usize;
+                let count = verifier.get_uoffset(start)? as usize;
+                (0..count).try_for_each(|n| verify_table(verifier, start + 4 + 4 * n, table))
+            }
+            Holds::Union(variants) => {
+                let tag = usize::from(verifier.get_u8(at)?);
+                match (after, tag.checked_sub(1).and_then(|place| variants.get(place))) {
+                    (Some(value), Some(table)) => verify_table(verifier, value, table),
+                    _ => Ok(()),
+                }
+            }
+        }
+    }
+
+    fn sides() -> impl Strategy<Value = Side> {
+        prop_oneof![Just(Side::Gateway), Just(Side::Runner)]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1000))]
+
+        #[test]
+        fn the_verifier_of_flatbuffers_agrees((side, bytes) in sides().prop_flat_map(|side| (Just(side), near_frames(side)))) {
+            let mut frames = Frames::default();
+            frames.feed(&bytes);
+            while let Some(frame) = frames.next() {
+                let Some(table) = root(frame.kind, side) else { continue };
+                let (ours, theirs) = (read(frame.payload, table, false, &mut Vec::new()), verify(frame.payload, table));
+                prop_assert_eq!(ours.is_ok(), theirs.is_ok(), "{:?} / {:?}", ours, theirs);
+            }
+        }
+    }
+
+    /// A request of this many headers, all of them one table whose value has that many bytes.
+    fn shared(count: u32, length: u32) -> Vec<u8> {
+        let table = root(4, Side::Gateway).expect("a table");
+        assert_eq!((table.slots[2].key, table.slots[2].at), ("headers", 2));
+        let mut words: Vec<u32> = vec![16, 0x0008_000a, 0, 0x0004, 12, 4, count];
+        let after = 4 * (words.len() as u32 + count);
+        words.extend((0..count).map(|n| after + 8 - 4 * (7 + n)));
+        words.extend([0x0008_0008, 0x0004_0000, 8, 4, length]);
+        let mut bytes: Vec<u8> = words.into_iter().flat_map(u32::to_le_bytes).collect();
+        bytes.resize(bytes.len() + length as usize + 4, 0);
+        bytes
+    }
+
+    fn read_response(buffer: &[u8]) -> Checked<usize> {
+        let mut entries = Vec::new();
+        read(buffer, root(4, Side::Gateway).expect("a table"), false, &mut entries)?;
+        Ok(entries[0].1.as_array().expect("headers").len())
+    }
+
+    #[test]
+    fn sharing_is_read() {
+        assert_eq!(read_response(&shared(1000, 1000)), Ok(1000));
+    }
+
+    #[test]
+    fn few_bytes_cannot_say_much() {
+        let reason = |buffer: &[u8]| read_response(buffer).expect_err("too much").to_string();
+        assert!(reason(&shared(200_000, 0)).contains("200000 tables, more than"));
+        assert!(reason(&shared(50_000, 100_000)).contains("more bytes than"));
+    }
+
+    #[test]
+    fn the_field_is_named() {
+        let mut buffer = shared(3, 4);
+        let end = buffer.len();
+        buffer[end - 12..end - 8].fill(0xff);
+        let broken = read_response(&buffer).expect_err("damaged");
+        assert_eq!(broken.path, "headers[0].value");
+    }
+}
