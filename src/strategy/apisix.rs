@@ -42,23 +42,34 @@ pub fn any_layout() -> impl Strategy<Value = Layout> {
     })
 }
 
-/// Frames of this side in ordinary and odd layouts; in half of the streams some are damaged, or single bytes are
-/// changed, added or missing.
+/// Frames of this side in ordinary and odd layouts; two thirds of the streams are near misses: places of a message
+/// damaged, bytes a little larger or smaller, and (in one third) bytes changed, added or missing anywhere.
 pub fn near_frames(side: Side) -> impl Strategy<Value = Vec<u8>> {
-    let one = (
-        any_message(side),
-        any_layout(),
-        prop::option::weighted(0.2, prop::sample::select(&Damage::ALL[..])),
-    );
+    let broken = prop::option::weighted(0.2, prop::sample::select(&Damage::ALL[..]));
+    let messages = prop::collection::vec((any_message(side), any_layout(), broken), 0..4);
+    let nudges = prop::collection::vec((any::<Index>(), prop_oneof![1..=8_u8, 248..=255_u8]), 1..4);
     let damage = prop::collection::vec((any::<Index>(), any::<u8>(), 0..3_u8), 0..4);
-    (prop::collection::vec(one, 0..4), any::<bool>(), damage).prop_map(move |(messages, intact, damage)| {
+    (messages, nudges, damage, 0..3_u8).prop_map(move |(messages, nudges, damage, how)| {
         let frames = messages.into_iter().flat_map(|(datum, layout, broken)| {
-            let broken = broken.filter(|_| !intact);
+            let broken = broken.filter(|_| how > 0);
             bytes_of(side, &datum, Layout { damage: broken, ..layout })
         });
         let frames = frames.collect();
-        if intact { frames } else { damaged(frames, damage) }
+        match how {
+            0 => frames,
+            1 => nudged(frames, nudges),
+            _ => damaged(frames, damage),
+        }
     })
+}
+
+/// Adds a little to single bytes: offsets and lengths that nearly fit.
+fn nudged(mut bytes: Vec<u8>, nudges: Vec<(Index, u8)>) -> Vec<u8> {
+    for (place, by) in nudges {
+        let at = place.index(bytes.len().max(1));
+        bytes.get_mut(at).into_iter().for_each(|byte| *byte = byte.wrapping_add(by));
+    }
+    bytes
 }
 
 /// The message in that layout, or in the ordinary one where it cannot be written so.

@@ -81,7 +81,7 @@ impl Codec for Apisix {
         if fields.generated() {
             return drafted(kind, &fields, &Layout::default(), out);
         }
-        framed(kind, &build::build(&fields), out)
+        framed(kind, build::build(&fields).finished_data(), out)
     }
 
     fn encode_odd(&mut self, datum: &Datum, layout: &Layout, out: &mut Payload) -> Result<(), String> {

@@ -1,16 +1,18 @@
 //! Writing as everybody does, through the builder of `flatbuffers`.
 
+use std::borrow::Cow;
+
 use flatbuffers::{FlatBufferBuilder, TableFinishedWIPOffset, UnionWIPOffset, WIPOffset};
 
 use super::fields::{Fields, Run, Value};
 
-/// The bytes of a message. A field that is there is written, also where it holds the default.
-pub fn build(fields: &Fields) -> Vec<u8> {
+/// A message, finished. A field that is there is written, also where it holds the default.
+pub fn build(fields: &Fields) -> FlatBufferBuilder<'static> {
     let capacity = usize::try_from(fields.length()).unwrap_or_default().saturating_add(256);
     let mut builder = FlatBufferBuilder::with_capacity(capacity.next_power_of_two());
     let root = table(fields, &mut builder);
     builder.finish_minimal(root);
-    builder.finished_data().to_vec()
+    builder
 }
 
 /// What a slot takes: a number, or the offset of what was written before its table.
@@ -53,9 +55,9 @@ fn vector(tables: &[Fields], builder: &mut FlatBufferBuilder<'_>) -> WIPOffset<U
     builder.create_vector(&offsets).as_union_value()
 }
 
-fn whole<'a>(run: &'a Run<'_>) -> std::borrow::Cow<'a, [u8]> {
+fn whole<'a>(run: &'a Run<'_>) -> Cow<'a, [u8]> {
     match run {
-        Run::Bytes(bytes) => std::borrow::Cow::Borrowed(bytes),
-        Run::Gen(generated) => std::borrow::Cow::Owned(generated.to_vec()),
+        Run::Bytes(bytes) => Cow::Borrowed(bytes),
+        Run::Gen(generated) => Cow::Owned(generated.to_vec()),
     }
 }
