@@ -39,7 +39,7 @@ impl Frames {
     }
 
     /// The next complete frame.
-    pub fn next(&mut self) -> Option<Frame<'_>> {
+    pub fn next_frame(&mut self) -> Option<Frame<'_>> {
         let (start, (kind, length)) = (self.at, self.head()?);
         let end = start + HEAD + length;
         if self.buffer.len() < end {
@@ -98,7 +98,7 @@ mod tests {
         let (mut frames, mut seen) = (Frames::default(), Vec::new());
         for piece in pieces {
             frames.feed(piece);
-            while let Some(frame) = frames.next() {
+            while let Some(frame) = frames.next_frame() {
                 seen.push((frame.kind, frame.payload.to_vec(), frame.wire));
             }
         }
@@ -128,7 +128,7 @@ mod tests {
     fn a_claimed_length_costs_nothing() {
         let mut frames = Frames::default();
         frames.feed(&[1, 0xff, 0xff, 0xff, 0]);
-        assert_eq!(frames.next(), None);
+        assert_eq!(frames.next_frame(), None);
         assert!(frames.buffer.capacity() < 100);
         let reason = "the stream ends inside a frame, after 1 of 16777215 bytes of its payload";
         assert_eq!(frames.rest(), Some((5, reason.into())));

@@ -19,7 +19,7 @@ use messages::schema::{TYPES, root};
 use messages::{Fields, Side, build, read};
 
 use crate::actor::Payload;
-use crate::codec::frame::{self, Frame, Frames, LONGEST};
+use crate::codec::frame::{self, Frame, Frames};
 use crate::codec::{Codec, Layout, Malformed, Message, Sink};
 use crate::datum::{Compare, Datum, Head, Kind};
 
@@ -63,7 +63,7 @@ impl Codec for Apisix {
     }
 
     fn next(&mut self) -> Option<Result<Message, Malformed>> {
-        let frame = self.frames.next()?;
+        let frame = self.frames.next_frame()?;
         Some(message(&frame, self.reads, self.defaults))
     }
 
@@ -152,9 +152,6 @@ fn framed(kind: u8, payload: &[u8], out: &mut Payload) -> Result<(), String> {
 }
 
 fn drafted(kind: u8, fields: &Fields, layout: &Layout, out: &mut Payload) -> Result<(), String> {
-    if u64::from(layout.trailing) > LONGEST {
-        return Err(format!("a frame holds at most {LONGEST} bytes"));
-    }
     let draft = Draft::new(fields, layout)?;
     out.bytes(&frame::head(kind, draft.length())?);
     draft.write(out);
@@ -355,6 +352,20 @@ mod tests {
         assert_eq!(out.pieces().len(), 2);
         let read = only(decoded(Side::Gateway, &out.to_vec(&|_| None).unwrap()));
         assert_eq!(read.get("result").unwrap().as_bytes(), answer.get("result").unwrap().as_bytes());
+    }
+
+    #[test]
+    fn layouts_that_cannot_be_are_told() {
+        let prepare = datum(r#"{"type": "PrepareConf", "key": "k"}"#);
+        let why = |layout| encoded_odd(Side::Gateway, &prepare, &layout).expect_err("cannot be written");
+        let none = Layout::default();
+        assert!(why(Layout { longer: u16::MAX, ..none }).contains("at most 1000 further slots"));
+        assert!(why(Layout { trailing: u32::MAX, ..none }).contains("at most"));
+        assert!(why(Layout { longer: 1, shorter: 1, ..none }).contains("not both"));
+        assert!(why(Layout { shorter: 1, ..none }).contains("loses the field in slot 1"));
+        let damage = Some(Damage::VectorLength);
+        assert!(why(Layout { damage, ..none }).contains("no place for the damage vector-length"));
+        assert!(encoded_odd(Side::Gateway, &prepare, &Layout { longer: 1000, ..none }).is_ok());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The messages of the protocol: FlatBuffers whose schema is a table of slots in our own words.
 //!
-//! [`read`] checks and copies a buffer in one pass; [`Fields`] is a checked value on its way out, which [`build`]
-//! writes with the ordinary library and [`odd`] in layouts that the library never gives.
+//! [`read()`] checks and copies a buffer in one pass; [`Fields`] is a checked value on its way out, which [`mod@build`]
+//! writes with the ordinary library and [`mod@odd`] in layouts that the library never gives.
 
 pub mod build;
 pub mod fields;

@@ -3,11 +3,14 @@
 //! Parents come before their children here; the library writes them the other way round.
 
 use super::fields::{Fields, Run, Value};
+use crate::codec::frame::LONGEST;
 use crate::codec::{Damage, Layout, Sink};
 use crate::datum::Generated;
 
 /// What an unknown slot holds: a number that no field of the schema would have.
 const UNKNOWN: u32 = 0x5a5a_5a5a;
+/// So many of them fit into any vtable.
+const MOST_LONGER: u16 = 1000;
 /// What a damaged offset or length says.
 const HUGE: u32 = 0x7fff_fff0;
 
@@ -39,6 +42,11 @@ impl<'a> Draft<'a> {
     pub fn new(fields: &'a Fields<'a>, layout: &Layout) -> Result<Self, String> {
         if layout.longer > 0 && layout.shorter > 0 {
             return Err("a layout is longer or shorter, not both".into());
+        }
+        if layout.longer > MOST_LONGER || u64::from(layout.trailing) > LONGEST {
+            return Err(format!(
+                "a layout has at most {MOST_LONGER} further slots and {LONGEST} trailing bytes"
+            ));
         }
         let mut draft = Draft { bytes: vec![0; 4], ..Draft::default() };
         let root = draft.table(fields, layout)?;
@@ -193,20 +201,20 @@ impl<'a> Draft<'a> {
             return Err("a message with a generated value cannot be damaged".into());
         }
         let place = match damage {
-            Damage::Empty => return Ok(self.bytes.clear()),
-            Damage::Zeroes => return Ok(self.bytes.fill(0)),
-            Damage::Truncated => return Ok(self.bytes.truncate(self.bytes.len() / 2)),
             Damage::RootOffset => Some(0),
             Damage::VtableOffset => self.marks.vtable,
             Damage::FieldOffset => self.marks.field,
             Damage::VectorLength => self.marks.vector,
             Damage::StringLength => self.marks.text,
+            Damage::Empty | Damage::Zeroes | Damage::Truncated => None,
         };
-        let at =
-            place.ok_or_else(|| format!("this message has no place for the damage {}", damage.name()))?;
-        match damage {
-            Damage::FieldOffset => self.bytes[at..at + 2].fill(0xff),
-            _ => self.bytes[at..at + 4].copy_from_slice(&HUGE.to_le_bytes()),
+        match (damage, place) {
+            (Damage::Empty, _) => self.bytes.clear(),
+            (Damage::Zeroes, _) => self.bytes.fill(0),
+            (Damage::Truncated, _) => self.bytes.truncate(self.bytes.len() / 2),
+            (Damage::FieldOffset, Some(at)) => self.bytes[at..at + 2].fill(0xff),
+            (_, Some(at)) => self.bytes[at..at + 4].copy_from_slice(&HUGE.to_le_bytes()),
+            (_, None) => return Err(format!("this message has no place for the damage {}", damage.name())),
         }
         Ok(())
     }

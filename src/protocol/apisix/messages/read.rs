@@ -334,7 +334,7 @@ mod tests {
         fn the_verifier_of_flatbuffers_agrees((side, bytes) in sides().prop_flat_map(|side| (Just(side), near_frames(side)))) {
             let mut frames = Frames::default();
             frames.feed(&bytes);
-            while let Some(frame) = frames.next() {
+            while let Some(frame) = frames.next_frame() {
                 let Some(table) = root(frame.kind, side) else { continue };
                 let (ours, theirs) = (read(frame.payload, table, false, &mut Vec::new()), verify(frame.payload, table));
                 prop_assert_eq!(ours.is_ok(), theirs.is_ok(), "{:?} / {:?}", ours, theirs);
