@@ -2,11 +2,16 @@
 
 pub mod actor;
 pub mod codec;
+pub mod corpus;
 pub mod datum;
+#[path = "../mocks/mod.rs"]
+pub mod mocks;
+pub mod plan;
 pub mod play;
 pub mod protocol;
 pub mod requirement;
 pub mod scenario;
+pub mod shell;
 pub mod sim;
 #[cfg(any(test, feature = "proptest"))]
 pub mod strategy;

@@ -1,0 +1,189 @@
+//! Which cases a run consists of.
+
+use std::sync::Arc;
+
+use crate::play::{Knobs, Script};
+use crate::requirement::Level;
+use crate::scenario::error::FileErrors;
+use crate::scenario::{Scenario, Suite};
+use crate::subject::Subject;
+
+/// What selects cases.
+#[derive(Clone, Debug, Default)]
+pub struct Selection {
+    /// Ids begin with one of these; all if empty.
+    pub prefixes: Vec<String>,
+    /// The modes; all that the subject has if empty.
+    pub modes: Vec<String>,
+    /// The profile.
+    pub profile: String,
+    /// Whether slow scenarios run.
+    pub slow: bool,
+    /// Whether a broken need blocks.
+    pub ignore_needs: bool,
+    /// This part of the cases, from 1, of so many.
+    pub shard: Option<(usize, usize)>,
+    /// Seed and scale.
+    pub knobs: Knobs,
+}
+
+/// One case of a run.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// Its id: `path[row]@mode`.
+    pub id: String,
+    /// Its scenario.
+    pub scenario: Arc<Scenario>,
+    /// Its row.
+    pub row: String,
+    /// Its mode.
+    pub mode: String,
+    /// The profile.
+    pub profile: String,
+    /// What becomes of it.
+    pub fate: Fate,
+    /// Whether it was selected, or only joins as a probe.
+    pub selected: bool,
+}
+
+/// What becomes of a case.
+#[derive(Clone, Debug)]
+pub enum Fate {
+    /// It is played.
+    Play(Arc<Script>),
+    /// It does not concern this subject: why.
+    NotApplicable(String),
+    /// It is left out: why.
+    NotRun(String),
+}
+
+/// The cases of a run, probes first.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// In the order in which they run.
+    pub cases: Vec<Case>,
+}
+
+impl Plan {
+    /// Binds the scenarios of a suite to a subject.
+    ///
+    /// # Errors
+    /// Everything in the scenario files that means nothing in this suite.
+    pub fn build(suite: &Suite, subject: &Subject, selection: &Selection) -> Result<Self, Vec<FileErrors>> {
+        let mut cases = Vec::new();
+        let mut errors: Vec<FileErrors> = Vec::new();
+        for scenario in suite.scenarios.iter().filter(|scenario| scenario.role.text == subject.role) {
+            for mode in suite.modes(&subject.role) {
+                for row in &scenario.rows {
+                    match case(suite, scenario, subject, row, &mode, selection) {
+                        Ok(case) => cases.push(case),
+                        Err(error) => add_error(&mut errors, error),
+                    }
+                }
+            }
+        }
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        let mut plan = Self { cases };
+        plan.select(suite, selection);
+        Ok(plan)
+    }
+
+    /// Marks what is selected, keeps the probes that it needs, and puts probes first.
+    fn select(&mut self, suite: &Suite, selection: &Selection) {
+        for (index, case) in self.cases.iter_mut().enumerate() {
+            let id = case.id.as_str();
+            let wanted = selection.prefixes.is_empty() || selection.prefixes.iter().any(|prefix| id.starts_with(prefix));
+            let in_shard = selection.shard.is_none_or(|(part, of)| index % of == part - 1);
+            case.selected = wanted && in_shard;
+        }
+        let needs = |case: &Case| case.scenario.needs.iter().map(|need| need.text.clone()).collect::<Vec<_>>();
+        let needed: Vec<String> = self.cases.iter().filter(|case| case.selected).flat_map(needs).collect();
+        let is_probe = |case: &Case| {
+            let covers = case.scenario.covers.as_ref().map(|covers| covers.text.as_str()).unwrap_or_default();
+            case.scenario.probe && needed.iter().any(|need| need == covers)
+        };
+        self.cases.retain(|case| case.selected || is_probe(case));
+        self.cases.sort_by_key(|case| !is_probe(case));
+        let _ = suite;
+    }
+}
+
+fn add_error(errors: &mut Vec<FileErrors>, error: FileErrors) {
+    match errors.iter_mut().find(|known| known.file == error.file) {
+        Some(known) => known.problems.extend(error.problems),
+        None => errors.push(error),
+    }
+}
+
+fn case(
+    suite: &Suite,
+    scenario: &Arc<Scenario>,
+    subject: &Subject,
+    row: &crate::scenario::Row,
+    mode: &str,
+    selection: &Selection,
+) -> Result<Case, FileErrors> {
+    let mut id = scenario.id.clone();
+    if !row.name.is_empty() {
+        id += &format!("[{}]", row.name);
+    }
+    if !mode.is_empty() {
+        id += &format!("@{mode}");
+    }
+    let script = Script::build(suite, scenario, subject, row, mode, &selection.profile, selection.knobs);
+    let script = script.map_err(|problems| FileErrors {
+        file: scenario.file.clone(),
+        text: scenario.text.to_string(),
+        problems,
+    })?;
+    let fate = match reason_not_applicable(suite, scenario, subject, mode, &selection.profile, &script) {
+        Some(why) => Fate::NotApplicable(why),
+        None if !selection.modes.is_empty() && !selection.modes.iter().any(|wanted| wanted == mode) => {
+            Fate::NotRun(format!("mode {mode} is not selected"))
+        }
+        None if scenario.slow && !selection.slow => Fate::NotRun("slow: runs with --slow".into()),
+        None => Fate::Play(Arc::new(script)),
+    };
+    let profile = selection.profile.clone();
+    Ok(Case { id, scenario: scenario.clone(), row: row.name.clone(), mode: mode.into(), profile, fate, selected: true })
+}
+
+fn reason_not_applicable(
+    suite: &Suite,
+    scenario: &Scenario,
+    subject: &Subject,
+    mode: &str,
+    profile: &str,
+    script: &Script,
+) -> Option<String> {
+    if !scenario.profiles.is_empty() && !scenario.profiles.iter().any(|known| known.text == profile) {
+        let known: Vec<&str> = scenario.profiles.iter().map(|text| text.text.as_str()).collect();
+        return Some(format!("holds in profile {}", known.join(", ")));
+    }
+    if !scenario.modes.is_empty() && !scenario.modes.iter().any(|known| known.text == mode) {
+        return Some(format!("is not for mode {mode}"));
+    }
+    if !subject.modes.is_empty() && !mode.is_empty() && !subject.modes.iter().any(|known| known == mode) {
+        return Some(format!("the subject has no mode {mode}"));
+    }
+    if let Some(missing) = scenario.capabilities.iter().find(|wanted| !subject.has(&wanted.text)) {
+        return Some(format!("the subject does not declare the capability `{}`", missing.text));
+    }
+    let binds = |id: &str| suite.registry.get(id).is_none_or(|rule| rule.binds(profile));
+    if let Some(covers) = &scenario.covers
+        && !binds(&covers.text)
+    {
+        return Some(format!("{} does not bind in profile {profile}", covers.text));
+    }
+    if script.launch.package.is_some() && !subject.takes("package") {
+        return Some("the subject's command has no place holder {package}".into());
+    }
+    None
+}
+
+/// The level of a finding under the profile of its case.
+pub fn level(script: &Script, requirement: &str) -> Level {
+    script.levels.get(requirement).copied().unwrap_or(Level::Must)
+}

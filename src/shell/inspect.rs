@@ -1,0 +1,111 @@
+//! What a process is, has started and opened (Linux).
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use rustix::process::Pid;
+
+use super::process::marked;
+use crate::actor::Inspect;
+use crate::datum::Datum;
+
+/// Looks at a process, or at the files of the case.
+pub(super) fn look(what: Inspect, pid: Option<Pid>, marker: Option<&str>, dir: &Path) -> Datum {
+    match what {
+        Inspect::Files => {
+            let mut files = Vec::new();
+            list(dir, dir, &mut files);
+            files.sort_by(|a, b| a.0.cmp(&b.0));
+            Datum::map(files)
+        }
+        Inspect::Process => process(pid, marker),
+    }
+}
+
+fn list(root: &Path, folder: &Path, files: &mut Vec<(String, Datum)>) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let name = path.strip_prefix(root).unwrap_or(&path).display().to_string();
+        match entry.metadata() {
+            Ok(meta) if meta.is_dir() => list(root, &path, files),
+            Ok(meta) => files.push((name, Datum::from(meta.len()))),
+            Err(_) => {}
+        }
+    }
+}
+
+fn process(pid: Option<Pid>, marker: Option<&str>) -> Datum {
+    let own = pid.map(|pid| pid.as_raw_nonzero().get()).unwrap_or_default();
+    let status = fs::read_to_string(format!("/proc/{own}/status")).unwrap_or_default();
+    let is_zombie = field(&status, "State:").is_some_and(|state| state.starts_with('Z'));
+    let alive = !status.is_empty() && !is_zombie;
+    let kib = |name: &str| {
+        let text = field(&status, name).and_then(|text| text.split_whitespace().next()?.parse::<u64>().ok());
+        Datum::from(text.unwrap_or_default() * 1024)
+    };
+    let all: Vec<i32> = marker.map(marked).unwrap_or_default().iter().map(|pid| pid.as_raw_nonzero().get()).collect();
+    let children = all.iter().filter(|other| **other != own).map(|pid| Datum::map([("pid", Datum::from(i64::from(*pid))), ("name", Datum::text(name_of(*pid)))]));
+    let listening: BTreeSet<String> = all.iter().flat_map(|pid| listening(*pid)).collect();
+    Datum::map([
+        ("alive", Datum::from(alive)),
+        ("rss", kib("VmRSS:")),
+        ("peak", kib("VmHWM:")),
+        ("cpu_ms", Datum::from(cpu_millis(own))),
+        ("fds", Datum::from(fs::read_dir(format!("/proc/{own}/fd")).map_or(0, |entries| entries.count() as u64))),
+        ("children", Datum::array(children)),
+        ("listening", Datum::array(listening.into_iter().map(Datum::text))),
+    ])
+}
+
+fn field<'a>(status: &'a str, name: &str) -> Option<&'a str> {
+    status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim)
+}
+
+fn name_of(pid: i32) -> String {
+    fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default().trim().to_owned()
+}
+
+/// User and system time; the kernel counts hundredths of a second.
+fn cpu_millis(pid: i32) -> u64 {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let fields: Vec<&str> = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace().collect();
+    let ticks = |at: usize| fields.get(at).and_then(|text| text.parse::<u64>().ok()).unwrap_or_default();
+    (ticks(11) + ticks(12)) * 10
+}
+
+/// The addresses on which a process listens.
+fn listening(pid: i32) -> Vec<String> {
+    let mut inodes = BTreeSet::new();
+    for entry in fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten() {
+        let target = fs::read_link(entry.path()).unwrap_or_default();
+        let text = target.to_string_lossy().into_owned();
+        inodes.extend(text.strip_prefix("socket:[").and_then(|rest| rest.strip_suffix(']')).map(str::to_owned));
+    }
+    if inodes.is_empty() {
+        return Vec::new();
+    }
+    let tcp = ["tcp", "tcp6"].into_iter().flat_map(|table| {
+        let text = fs::read_to_string(format!("/proc/{pid}/net/{table}")).unwrap_or_default();
+        rows(&text, 3, "0A", 9, 1, &inodes).into_iter().map(move |address| format!("{table}:{address}"))
+    });
+    let unix = fs::read_to_string(format!("/proc/{pid}/net/unix")).unwrap_or_default();
+    let unix = unix.lines().skip(1).filter_map(|line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let accepts = fields.get(3).is_some_and(|flags| *flags == "00010000");
+        let ours = fields.get(6).is_some_and(|inode| inodes.contains(*inode));
+        (accepts && ours).then(|| format!("unix:{}", fields.get(7).unwrap_or(&"")))
+    });
+    tcp.chain(unix).collect()
+}
+
+/// The rows of a table of sockets in a state, for these inodes.
+fn rows(text: &str, state_at: usize, state: &str, inode_at: usize, address_at: usize, inodes: &BTreeSet<String>) -> Vec<String> {
+    let row = |line: &str| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let in_state = fields.get(state_at).is_some_and(|field| *field == state);
+        let ours = fields.get(inode_at).is_some_and(|inode| inodes.contains(*inode));
+        (in_state && ours).then(|| fields.get(address_at).map_or(String::new(), |field| (*field).to_owned()))
+    };
+    text.lines().skip(1).filter_map(row).collect()
+}

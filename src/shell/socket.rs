@@ -1,0 +1,262 @@
+//! Listeners and connections.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::FileTypeExt;
+use std::path::Path;
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::sync::mpsc;
+
+use super::wire::{Ends, Gate, Job, Wire, read, write_all};
+use super::{Outlet, World, relay};
+use crate::actor::{ActId, Address, CloseHow, ClosedHow, Failure, Part, Peer, What, Why, WireId};
+
+/// The longest path of a Unix socket, with its final zero byte.
+const LONGEST_PATH: usize = 108;
+
+/// A listener of the actor; dropped, it stops.
+pub(super) struct Listener {
+    task: tokio::task::JoinHandle<()>,
+    path: Option<String>,
+    /// Wires that were accepted and that the loop has not taken over yet.
+    pub(super) accepted: mpsc::UnboundedReceiver<(WireId, Wire)>,
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.task.abort();
+        if let Some(path) = &self.path {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+impl World<'_> {
+    pub(super) fn listen(&mut self, act: ActId, wire: WireId, at: &Address, over_stale: bool) {
+        match self.try_listen(wire, at, over_stale) {
+            Ok((listener, at)) => {
+                self.listeners.insert(wire, listener);
+                self.pending.push_back(What::Listening { wire, at });
+            }
+            Err(text) => self.fail(act, 0, Failure::Own, text),
+        }
+    }
+
+    fn try_listen(&self, wire: WireId, at: &Address, over_stale: bool) -> Result<(Listener, Address), String> {
+        let (handover, accepted) = mpsc::unbounded_channel();
+        let accepting = Accepting { wire, handover, outlet: self.outlet.clone(), gap: self.shell.gap };
+        match at {
+            Address::Tcp(addr) => {
+                let listener = std::net::TcpListener::bind(addr).map_err(|error| format!("cannot listen on {addr}: {error}"))?;
+                let local = listener.local_addr().map_err(|error| error.to_string())?;
+                listener.set_nonblocking(true).map_err(|error| error.to_string())?;
+                let listener = TcpListener::from_std(listener).map_err(|error| error.to_string())?;
+                let task = tokio::spawn(accepting.tcp(listener));
+                Ok((Listener { task, path: None, accepted }, Address::Tcp(local.to_string())))
+            }
+            Address::Unix(path) | Address::Relay(path) => {
+                let listener = bind_unix(path, over_stale)?;
+                let relays = matches!(at, Address::Relay(_));
+                let task = tokio::spawn(accepting.unix(listener, relays));
+                Ok((Listener { task, path: Some(path.clone()), accepted }, at.clone()))
+            }
+        }
+    }
+
+    pub(super) fn connect(&mut self, act: ActId, id: WireId, addr: Address) {
+        let (jobs, queue) = mpsc::unbounded_channel();
+        let gate = Gate::open();
+        let outlet = self.outlet.clone();
+        let (gap, reader_gate) = (self.shell.gap, gate.clone());
+        let task = tokio::spawn(async move {
+            let opened = |addr: String| What::Opened { wire: id, from: None, peer: Peer::Socket { addr } };
+            let refused = |error: std::io::Error| {
+                let failure = match error.kind() {
+                    std::io::ErrorKind::ConnectionRefused | std::io::ErrorKind::NotFound => Failure::Peer,
+                    std::io::ErrorKind::ConnectionReset => Failure::Peer,
+                    _ => Failure::Own,
+                };
+                What::Failed { act, taken: 0, why: Why { failure, text: error.to_string() } }
+            };
+            match &addr {
+                Address::Tcp(at) => match TcpStream::connect(at).await {
+                    Ok(stream) => {
+                        let _ = stream.set_nodelay(true);
+                        let _ = outlet.send(opened(at.clone())).await;
+                        serve_tcp(id, stream, reader_gate, queue, outlet, gap).await;
+                    }
+                    Err(error) => drop(outlet.send(refused(error)).await),
+                },
+                Address::Unix(path) | Address::Relay(path) => match connect_patiently(path).await {
+                    Ok(stream) => {
+                        let _ = outlet.send(opened(path.clone())).await;
+                        serve_unix(id, stream, reader_gate, queue, outlet, gap).await;
+                    }
+                    Err(error) => drop(outlet.send(refused(error)).await),
+                },
+            }
+        });
+        self.wires.insert(id, Wire::new(jobs, task, Vec::new(), gate));
+    }
+}
+
+/// A queue of connections that is full refuses for a moment only.
+async fn connect_patiently(path: &str) -> std::io::Result<UnixStream> {
+    match UnixStream::connect(path).await {
+        Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            UnixStream::connect(path).await
+        }
+        other => other,
+    }
+}
+
+fn bind_unix(path: &str, over_stale: bool) -> Result<UnixListener, String> {
+    if path.len() >= LONGEST_PATH {
+        return Err(format!("the path of a socket has at most {} bytes, this one has {}: {path}", LONGEST_PATH - 1, path.len()));
+    }
+    if let Ok(meta) = std::fs::symlink_metadata(path) {
+        if !meta.file_type().is_socket() {
+            return Err(format!("{path} is taken by a file that is no socket"));
+        }
+        if !over_stale || std::os::unix::net::UnixStream::connect(path).is_ok() {
+            return Err(format!("somebody listens on {path} already"));
+        }
+        std::fs::remove_file(Path::new(path)).map_err(|error| format!("{path}: {error}"))?;
+    }
+    UnixListener::bind(path).map_err(|error| format!("cannot listen on {path}: {error}"))
+}
+
+/// Accepts connections for a listener.
+struct Accepting {
+    wire: WireId,
+    handover: mpsc::UnboundedSender<(WireId, Wire)>,
+    outlet: Outlet,
+    gap: Duration,
+}
+
+impl Accepting {
+    fn hand_over(&self, nth: u32) -> (WireId, Gate, mpsc::UnboundedReceiver<Job>, mpsc::UnboundedSender<Job>) {
+        let (jobs, queue) = mpsc::unbounded_channel();
+        (WireId { name: self.wire.name, nth }, Gate::open(), queue, jobs)
+    }
+
+    async fn tcp(self, listener: TcpListener) {
+        let mut nth = 0;
+        while let Ok((stream, addr)) = listener.accept().await {
+            nth += 1;
+            let (id, gate, queue, jobs) = self.hand_over(nth);
+            let _ = stream.set_nodelay(true);
+            let (outlet, gap) = (self.outlet.clone(), self.gap);
+            let peer = Peer::Socket { addr: addr.to_string() };
+            let opened = What::Opened { wire: id, from: Some(self.wire), peer };
+            let reader = gate.clone();
+            let (go, ready) = tokio::sync::oneshot::channel::<()>();
+            let task = tokio::spawn(async move {
+                let _ = ready.await;
+                let _ = outlet.send(opened).await;
+                serve_tcp(id, stream, reader, queue, outlet, gap).await;
+            });
+            let _ = self.handover.send((id, Wire::new(jobs, task, Vec::new(), gate)));
+            let _ = go.send(());
+        }
+    }
+
+    async fn unix(self, listener: UnixListener, relays: bool) {
+        let mut nth = 0;
+        while let Ok((stream, _)) = listener.accept().await {
+            nth += 1;
+            let (id, gate, queue, jobs) = self.hand_over(nth);
+            let (outlet, gap, from) = (self.outlet.clone(), self.gap, self.wire);
+            let reader = gate.clone();
+            let (go, ready) = tokio::sync::oneshot::channel::<()>();
+            let task = tokio::spawn(async move {
+                let _ = ready.await;
+                if relays {
+                    return relay::serve(id, from, stream, reader, queue, outlet).await;
+                }
+                let opened = What::Opened { wire: id, from: Some(from), peer: Peer::Socket { addr: "unix".into() } };
+                let _ = outlet.send(opened).await;
+                serve_unix(id, stream, reader, queue, outlet, gap).await;
+            });
+            let _ = self.handover.send((id, Wire::new(jobs, task, Vec::new(), gate)));
+            let _ = go.send(());
+        }
+    }
+}
+
+async fn serve_tcp(
+    id: WireId,
+    stream: TcpStream,
+    gate: Gate,
+    mut queue: mpsc::UnboundedReceiver<Job>,
+    outlet: Outlet,
+    gap: Duration,
+) {
+    let fd = stream.as_fd().try_clone_to_owned().ok();
+    let (source, mut sink) = stream.into_split();
+    let reader = read(id, Part::Main, source, gate, outlet.clone(), Ends::Connection);
+    let _guard = AbortOnDrop(reader.abort_handle());
+    while let Some(job) = queue.recv().await {
+        match job {
+            Job::Write { act, bytes, pieces, .. } => {
+                write_all(act, &bytes, &pieces, &mut sink, || None, gap, &outlet).await;
+            }
+            Job::Close(CloseHow::Write) => drop(sink.shutdown().await),
+            Job::Close(CloseHow::Reset) => {
+                linger_zero(fd.as_ref());
+                return;
+            }
+            Job::Close(_) => {
+                let _ = sink.shutdown().await;
+                let _ = outlet.send(What::Closed { wire: id, how: ClosedHow::Fin }).await;
+                return;
+            }
+            Job::Exit(_) => {}
+        }
+    }
+}
+
+/// The connection is torn down when it is dropped.
+fn linger_zero(fd: Option<&OwnedFd>) {
+    if let Some(fd) = fd {
+        let _ = rustix::net::sockopt::set_socket_linger(fd, Some(Duration::ZERO));
+    }
+}
+
+async fn serve_unix(
+    id: WireId,
+    stream: UnixStream,
+    gate: Gate,
+    mut queue: mpsc::UnboundedReceiver<Job>,
+    outlet: Outlet,
+    gap: Duration,
+) {
+    let (source, mut sink) = stream.into_split();
+    let reader = read(id, Part::Main, source, gate, outlet.clone(), Ends::Connection);
+    let _guard = AbortOnDrop(reader.abort_handle());
+    while let Some(job) = queue.recv().await {
+        match job {
+            Job::Write { act, bytes, pieces, .. } => {
+                write_all(act, &bytes, &pieces, &mut sink, || None, gap, &outlet).await;
+            }
+            Job::Close(CloseHow::Write) => drop(sink.shutdown().await),
+            Job::Close(_) => {
+                let _ = sink.shutdown().await;
+                let _ = outlet.send(What::Closed { wire: id, how: ClosedHow::Fin }).await;
+                return;
+            }
+            Job::Exit(_) => {}
+        }
+    }
+}
+
+struct AbortOnDrop(tokio::task::AbortHandle);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
