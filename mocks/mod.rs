@@ -70,6 +70,32 @@ pub fn reference(suite: &str, role: &str) -> Option<&'static Reference> {
     REFERENCES.iter().find(|reference| reference.suite == suite && reference.role == role)
 }
 
+/// The subject that a reference is, `plugfest` being at `program`; with a mutant, that one.
+pub fn subject(reference: &Reference, program: &str, mutant: Option<&str>) -> crate::subject::Subject {
+    let of = (reference.subject)();
+    let words = |args: &[&str]| -> Vec<String> {
+        let base = [program, "mock", reference.suite, reference.role].into_iter();
+        let mutant = mutant.map(|name| ["--mutant", name]).into_iter().flatten();
+        base.chain(mutant).chain(args.iter().copied()).map(str::to_owned).collect()
+    };
+    let serves_by_driver = of.driver.is_some() || !of.ops.is_empty();
+    crate::subject::Subject {
+        name: mutant.map_or_else(|| "reference".to_owned(), |name| format!("mutant {name}")),
+        suite: reference.suite.into(),
+        role: reference.role.into(),
+        command: if serves_by_driver { Vec::new() } else { words(of.args) },
+        driver: of.driver.map(words),
+        ops: of.ops.iter().map(|(name, args)| ((*name).to_owned(), words(args))).collect(),
+        capabilities: of.capabilities.iter().map(|name| (*name).to_owned()).collect(),
+        ..crate::subject::Subject::default()
+    }
+}
+
+/// The bytes of a package of the suites, for the simulator.
+pub fn package(_name: &str) -> Option<Vec<u8>> {
+    None
+}
+
 /// The program behind a command line, as the simulator starts it.
 pub fn program(argv: &[String], _: &BTreeMap<String, String>) -> Option<Box<dyn Actor>> {
     match argv {

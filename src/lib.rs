@@ -1,15 +1,20 @@
 //! plugfest: a conformance suite and test harness for plugin protocols.
 
 pub mod actor;
+pub mod baseline;
+pub mod cli;
 pub mod codec;
 pub mod corpus;
 pub mod datum;
+pub mod exit;
 #[path = "../mocks/mod.rs"]
 pub mod mocks;
 pub mod plan;
 pub mod play;
 pub mod protocol;
+pub mod report;
 pub mod requirement;
+pub mod runner;
 pub mod scenario;
 pub mod shell;
 pub mod sim;

@@ -1,1 +1,5 @@
-fn main() {}
+//! The binary `plugfest`.
+
+fn main() {
+    std::process::exit(plugfest::cli::main());
+}

@@ -85,6 +85,26 @@ impl Subject {
         document.errors().map(|()| subject)
     }
 
+    /// The same subject with every relative path of its commands found: from here, or from its file upwards.
+    pub fn located(self) -> Self {
+        let find = |part: &String| self.locate(part);
+        let command = self.command.iter().map(find).collect();
+        let driver = self.driver.as_ref().map(|driver| driver.iter().map(find).collect());
+        let ops = self.ops.iter().map(|(name, command)| (name.clone(), command.iter().map(find).collect())).collect();
+        Self { command, driver, ops, ..self }
+    }
+
+    /// A relative path, as it is found from here or from the folder of the subject's file upwards.
+    pub fn locate(&self, part: &str) -> String {
+        let relative = part.contains('/') && !part.starts_with('/') && !Path::new(part).exists();
+        let folder = self.folder.as_deref().map(Path::new);
+        let folder = folder.map(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder });
+        let absolute = folder.and_then(|folder| folder.canonicalize().ok());
+        let found = absolute.iter().flat_map(|folder| folder.ancestors()).map(|folder| folder.join(part));
+        let found = found.filter(|_| relative).find(|path| path.exists());
+        found.map_or_else(|| part.to_owned(), |path| path.display().to_string())
+    }
+
     /// Whether it declares a capability, by itself or by the group that it belongs to.
     pub fn has(&self, capability: &str) -> bool {
         let group = capability.split_once('.').map(|(group, _)| group);

@@ -1,0 +1,57 @@
+//! `plugfest check DIR`
+
+use std::path::PathBuf;
+
+use super::{Wrong, corpus};
+use crate::exit;
+use crate::plan::{Plan, Selection};
+use crate::scenario::Suite;
+use crate::subject::Subject;
+
+/// What to check.
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// Folders with scenarios of your own; the shipped suites if none is named.
+    dirs: Vec<PathBuf>,
+}
+
+/// Checks every scenario in every profile.
+///
+/// # Errors
+/// Everything that is wrong.
+pub(super) fn check(args: &Args) -> Result<i32, Wrong> {
+    let corpus = corpus(&args.dirs)?;
+    let mut errors = Vec::new();
+    let mut count = 0;
+    for name in corpus.suites() {
+        match corpus.suite(&name) {
+            Ok(suite) => {
+                count += suite.scenarios.len();
+                errors.extend(check_suite(&suite));
+            }
+            Err(found) => errors.extend(found),
+        }
+    }
+    if !errors.is_empty() {
+        return Err(Wrong::Files(errors));
+    }
+    anstream::println!("{count} scenarios, nothing wrong");
+    Ok(exit::GOOD)
+}
+
+/// Binds every scenario of a suite in every profile, to nobody.
+fn check_suite(suite: &Suite) -> Vec<crate::scenario::error::FileErrors> {
+    let mut errors: Vec<crate::scenario::error::FileErrors> = Vec::new();
+    for role in suite.role_names() {
+        for profile in &suite.profiles {
+            let subject = Subject::of_command(&suite.name, role, vec!["true".into()]);
+            let selection = Selection { profile: profile.clone(), slow: true, ..Selection::default() };
+            for error in Plan::build(suite, &subject, &selection).err().unwrap_or_default() {
+                if !errors.iter().any(|known| known.file == error.file) {
+                    errors.push(error);
+                }
+            }
+        }
+    }
+    errors
+}

@@ -1,0 +1,48 @@
+//! `plugfest explain ID`
+
+use std::path::PathBuf;
+
+use super::{Wrong, corpus};
+use crate::exit;
+use crate::mocks;
+
+/// What to explain.
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// The id of a requirement.
+    id: String,
+    /// Folders with scenarios of your own.
+    #[arg(long, value_name = "DIR")]
+    suites: Vec<PathBuf>,
+}
+
+/// Explains.
+///
+/// # Errors
+/// An id that no suite knows.
+pub(super) fn explain(args: &Args) -> Result<i32, Wrong> {
+    let corpus = corpus(&args.suites)?;
+    let mut ids = Vec::new();
+    for name in corpus.suites() {
+        let suite = corpus.suite(&name)?;
+        ids.extend(suite.registry.iter().map(|requirement| requirement.id.clone()));
+        let Some(requirement) = suite.registry.get(&args.id) else { continue };
+        anstream::println!("{} ({name} {})", requirement.id, requirement.role);
+        for (profile, level) in &requirement.levels {
+            anstream::println!("  {level} in profile {profile}");
+        }
+        anstream::println!("  {}", requirement.rule);
+        requirement.source.iter().for_each(|source| anstream::println!("  source: {source}"));
+        if let Some(why) = &requirement.untestable {
+            anstream::println!("  cannot be tested: {why}");
+        }
+        for by in super::list::covered(&suite).get(&requirement.id).into_iter().flatten() {
+            anstream::println!("  judged by: {by}");
+        }
+        for mutant in mocks::mutants(&name).iter().filter(|mutant| mutant.breaks == requirement.id) {
+            anstream::println!("  proved by the mutant: {}", mutant.name);
+        }
+        return Ok(exit::GOOD);
+    }
+    super::known("requirement", &args.id, ids.iter().map(String::as_str)).map(|()| exit::GOOD)
+}

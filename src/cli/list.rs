@@ -1,0 +1,174 @@
+//! `plugfest list`
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::{Wrong, corpus};
+use crate::exit;
+use crate::mocks;
+use crate::scenario::{RuleKind, Suite};
+
+/// What to list.
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// Only this suite.
+    suite: Option<String>,
+    /// One JSON object for programs.
+    #[arg(long)]
+    json: bool,
+    /// Folders with scenarios of your own.
+    #[arg(long, value_name = "DIR")]
+    suites: Vec<PathBuf>,
+}
+
+#[derive(Serialize)]
+struct Listing {
+    version: &'static str,
+    scenarios: Vec<ScenarioLine>,
+    requirements: Vec<RequirementLine>,
+    mutants: Vec<MutantLine>,
+}
+
+#[derive(Serialize)]
+struct ScenarioLine {
+    id: String,
+    suite: String,
+    role: String,
+    profiles: Vec<String>,
+    covers: Vec<String>,
+    capabilities: Vec<String>,
+    slow: bool,
+    summary: String,
+    file: String,
+}
+
+#[derive(Serialize)]
+struct RequirementLine {
+    id: String,
+    suite: String,
+    role: String,
+    levels: BTreeMap<String, crate::requirement::Level>,
+    profiles: Vec<String>,
+    rule: String,
+    source: Vec<String>,
+    covered_by: Vec<String>,
+    killed_mutants: Vec<&'static str>,
+    untestable: Option<String>,
+}
+
+#[derive(Serialize)]
+struct MutantLine {
+    suite: String,
+    role: &'static str,
+    name: &'static str,
+    breaks: &'static str,
+}
+
+/// Lists.
+///
+/// # Errors
+/// Suites that cannot be read.
+pub(super) fn list(args: &Args) -> Result<i32, Wrong> {
+    let corpus = corpus(&args.suites)?;
+    let names = corpus.suites();
+    if let Some(suite) = &args.suite {
+        super::known("suite", suite, names.iter().map(String::as_str))?;
+    }
+    let mut listing =
+        Listing { version: env!("CARGO_PKG_VERSION"), scenarios: Vec::new(), requirements: Vec::new(), mutants: Vec::new() };
+    for name in names.iter().filter(|name| args.suite.as_ref().is_none_or(|only| only == *name)) {
+        add(&mut listing, &corpus.suite(name)?);
+    }
+    if args.json {
+        anstream::println!("{}", serde_json::to_string(&listing).map_err(|error| error.to_string())?);
+    } else {
+        for scenario in &listing.scenarios {
+            anstream::println!("{} {} {}  {}", scenario.suite, scenario.role, scenario.id, scenario.summary);
+        }
+        let (s, r, m) = (listing.scenarios.len(), listing.requirements.len(), listing.mutants.len());
+        anstream::println!("{s} scenarios, {r} requirements, {m} mutants; --json tells all of them");
+    }
+    Ok(exit::GOOD)
+}
+
+fn add(listing: &mut Listing, suite: &Suite) {
+    let covered = covered(suite);
+    for scenario in &suite.scenarios {
+        listing.scenarios.push(ScenarioLine {
+            id: scenario.id.clone(),
+            suite: suite.name.clone(),
+            role: scenario.role.text.clone(),
+            profiles: scenario.profiles.iter().map(|text| text.text.clone()).collect(),
+            covers: covers(scenario),
+            capabilities: scenario.capabilities.iter().map(|text| text.text.clone()).collect(),
+            slow: scenario.slow,
+            summary: scenario.summary.clone(),
+            file: scenario.file.clone(),
+        });
+    }
+    let mutants = mocks::mutants(&suite.name);
+    for requirement in suite.registry.iter() {
+        listing.requirements.push(RequirementLine {
+            id: requirement.id.clone(),
+            suite: suite.name.clone(),
+            role: requirement.role.clone(),
+            levels: requirement.levels.clone(),
+            profiles: requirement.levels.keys().cloned().collect(),
+            rule: requirement.rule.clone(),
+            source: requirement.source.clone(),
+            covered_by: covered.get(&requirement.id).cloned().unwrap_or_default(),
+            killed_mutants: mutants.iter().filter(|mutant| mutant.breaks == requirement.id).map(|mutant| mutant.name).collect(),
+            untestable: requirement.untestable.clone(),
+        });
+    }
+    listing.mutants.extend(mutants.iter().map(|mutant| MutantLine {
+        suite: suite.name.clone(),
+        role: mutant.role,
+        name: mutant.name,
+        breaks: mutant.breaks,
+    }));
+}
+
+/// The requirements that a scenario charges by name.
+pub(crate) fn covers(scenario: &crate::scenario::Scenario) -> Vec<String> {
+    let steps = scenario.steps.iter().filter_map(|step| step.covers.as_ref());
+    let rules = scenario.rules.iter().filter_map(|rule| rule.covers.as_ref());
+    let mut ids: Vec<String> = scenario.covers.iter().chain(steps).chain(rules).map(|text| text.text.clone()).collect();
+    ids.sort();
+    ids.dedup();
+    ids
+}
+
+/// The scenarios and suite rules that cover each requirement.
+pub(crate) fn covered(suite: &Suite) -> BTreeMap<String, Vec<String>> {
+    let mut covered: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for scenario in &suite.scenarios {
+        for id in covers(scenario) {
+            covered.entry(id).or_default().push(scenario.id.clone());
+        }
+    }
+    for rule in &suite.rules {
+        let judges = matches!(rule.kind, RuleKind::Forbid(_) | RuleKind::Require { .. } | RuleKind::Check(_));
+        if let (Some(covers), Some(id), true) = (&rule.covers, &rule.id, judges) {
+            covered.entry(covers.text.clone()).or_default().push(format!("rule {}", id.text));
+        }
+    }
+    for role in suite.role_names() {
+        for profile in &suite.profiles {
+            for mode in suite.modes(role) {
+                let Some(role) = suite.role(role, profile, &mode) else { continue };
+                let steps = role.opening.iter().chain(&role.goodbye).filter_map(|step| step.covers.as_ref());
+                let defaults = role.lanes.iter().map(|lane| &lane.default);
+                for covers in steps.chain(defaults) {
+                    let list = covered.entry(covers.text.clone()).or_default();
+                    if !list.iter().any(|known| known == "every case") {
+                        list.push("every case".into());
+                    }
+                }
+            }
+        }
+    }
+    covered
+}

@@ -1,0 +1,75 @@
+//! `plugfest mock SUITE ROLE`
+
+use super::{Wrong, known};
+use crate::actor::{Doing, Event, Exit, Given};
+use crate::exit;
+use crate::mocks;
+use crate::shell::Shell;
+use crate::transcript::Record;
+
+/// Which reference, and its own arguments.
+#[derive(clap::Args, Debug)]
+#[command(disable_help_flag = true)]
+pub struct Args {
+    /// The suite, the role, then the reference's own arguments; `--help` after them tells which.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    words: Vec<String>,
+}
+
+/// Nothing is kept of a reference's run.
+struct Nothing;
+
+impl Record for Nothing {
+    fn event(&mut self, _: &Event) {}
+    fn doing(&mut self, _: &Doing) {}
+}
+
+/// Runs a reference on our own standard streams.
+///
+/// # Errors
+/// A reference that does not exist, or does not know its arguments.
+pub(super) fn mock(args: &Args) -> Result<i32, Wrong> {
+    let words: Vec<&str> = args.words.iter().map(String::as_str).collect();
+    let (suite, role, rest) = match words.as_slice() {
+        [] | ["--help" | "-h", ..] | [_] | [_, "--help" | "-h", ..] => {
+            print_all();
+            return Ok(if words.len() == 1 && !words[0].starts_with('-') { exit::WRONG_INPUT } else { exit::GOOD });
+        }
+        [suite, role, rest @ ..] => (*suite, *role, rest),
+    };
+    let suites: Vec<&str> = mocks::REFERENCES.iter().map(|reference| reference.suite).collect();
+    known("suite", suite, suites)?;
+    let roles: Vec<&str> = mocks::REFERENCES.iter().filter(|known| known.suite == suite).map(|known| known.role).collect();
+    known("reference", role, roles)?;
+    let Some(reference) = mocks::reference(suite, role) else { return Err(Wrong::Said("there is no such reference".into())) };
+    if rest.iter().any(|word| matches!(*word, "--help" | "-h")) {
+        anstream::println!("plugfest mock {suite} {role}: {}\n\n{}", reference.about, reference.usage);
+        return Ok(exit::GOOD);
+    }
+    let words: Vec<String> = rest.iter().map(|word| (*word).to_owned()).collect();
+    let mut actor = (reference.make)(&words).map_err(|why| format!("{why} (plugfest mock {suite} {role} --help)"))?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
+    let mut shell = Shell::new(std::env::current_dir().unwrap_or_default());
+    shell.owns_stdio = true;
+    let values = std::env::current_exe().map(|path| ("self".to_owned(), path.display().to_string()));
+    shell.given = Given {
+        args: words,
+        env: std::env::vars().collect(),
+        wall: std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs()),
+        values: values.into_iter().collect(),
+    };
+    let ended = runtime.block_on(shell.run(actor.as_mut(), &mut Nothing));
+    runtime.shutdown_background();
+    Ok(match ended {
+        Some(Exit::Code(code)) => code,
+        Some(Exit::Signal(signal)) => 128 + signal,
+        None => exit::GOOD,
+    })
+}
+
+fn print_all() {
+    anstream::println!("References: plugfest mock SUITE ROLE [OPTIONS]; --help after the role tells more.\n");
+    for reference in mocks::REFERENCES {
+        anstream::println!("  {} {}  {}", reference.suite, reference.role, reference.about);
+    }
+}

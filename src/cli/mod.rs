@@ -1,0 +1,128 @@
+//! The command line of plugfest.
+
+mod check;
+mod explain;
+mod judge;
+mod list;
+mod mock;
+mod relay;
+mod run;
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+use crate::corpus::Corpus;
+use crate::exit;
+use crate::scenario::error::FileErrors;
+
+/// Conformance suite and test harness for plugin protocols.
+#[derive(Parser, Debug)]
+#[command(name = "plugfest", version, about, after_help = EXITS)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXITS: &str = "Exit status: 0 all good, or exactly the baseline; 1 the subject breaks a MUST, or the baseline is \
+                     stale; 2 a file or the command line is wrong; 3 we could not do our part; 70 a defect of plugfest.";
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Runs the cases of a suite against a subject, or against the bundled references.
+    Run(Box<run::Args>),
+    /// Lists scenarios, requirements and mutants.
+    List(list::Args),
+    /// Explains a requirement: its rule, source, scenarios and mutants.
+    Explain(explain::Args),
+    /// Checks scenario files.
+    Check(check::Args),
+    /// Judges a stored run again.
+    Judge(judge::Args),
+    /// Runs a reference implementation.
+    Mock(mock::Args),
+    /// Stands in for a process that the subject starts (used by the harness).
+    Relay(relay::Args),
+}
+
+/// Runs the command line; gives the exit status.
+pub fn main() -> i32 {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { exit::WRONG_INPUT } else { exit::GOOD };
+        }
+    };
+    let result = match cli.command {
+        Command::Run(args) => run::run(*args),
+        Command::List(args) => list::list(&args),
+        Command::Explain(args) => explain::explain(&args),
+        Command::Check(args) => check::check(&args),
+        Command::Judge(args) => judge::judge(&args),
+        Command::Mock(args) => mock::mock(&args),
+        Command::Relay(args) => relay::relay(&args),
+    };
+    result.unwrap_or_else(|wrong| {
+        wrong.print();
+        exit::WRONG_INPUT
+    })
+}
+
+/// Input that is wrong, with what to do about it.
+enum Wrong {
+    /// Files, with their places.
+    Files(Vec<FileErrors>),
+    /// Something else.
+    Said(String),
+}
+
+impl Wrong {
+    fn print(&self) {
+        match self {
+            Wrong::Files(files) => {
+                let styled = std::io::stderr().is_terminal();
+                files.iter().for_each(|file| anstream::eprintln!("{}", file.render(styled)));
+            }
+            Wrong::Said(text) => anstream::eprintln!("error: {text}"),
+        }
+    }
+}
+
+impl From<Vec<FileErrors>> for Wrong {
+    fn from(files: Vec<FileErrors>) -> Self {
+        Wrong::Files(files)
+    }
+}
+
+impl From<FileErrors> for Wrong {
+    fn from(file: FileErrors) -> Self {
+        Wrong::Files(vec![file])
+    }
+}
+
+impl From<String> for Wrong {
+    fn from(text: String) -> Self {
+        Wrong::Said(text)
+    }
+}
+
+/// The shipped suites and the folders of the user.
+fn corpus(folders: &[PathBuf]) -> Result<Corpus, Wrong> {
+    let mut corpus = Corpus::embedded();
+    for folder in folders {
+        corpus.add(folder)?;
+    }
+    Ok(corpus)
+}
+
+/// A name that must be one of these.
+fn known<'a>(what: &str, name: &str, names: impl IntoIterator<Item = &'a str> + Clone) -> Result<(), Wrong> {
+    if names.clone().into_iter().any(|known| known == name) {
+        return Ok(());
+    }
+    let list = names.clone().into_iter().collect::<Vec<_>>().join(", ");
+    let near = crate::scenario::error::nearest(name, names).map_or(String::new(), |near| format!(", did you mean `{near}`?"));
+    Err(Wrong::Said(format!("there is no {what} `{name}`{near} (known: {list})")))
+}

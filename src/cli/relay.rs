@@ -1,0 +1,26 @@
+//! `plugfest relay SOCKET`
+
+use std::path::PathBuf;
+
+use super::Wrong;
+
+/// Where the harness listens.
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// The socket of the harness.
+    socket: PathBuf,
+    /// What the subject adds to the command line; the harness sees it.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    rest: Vec<String>,
+}
+
+/// Relays our standard streams until the harness says exit.
+///
+/// # Errors
+/// The harness cannot be reached.
+pub(super) fn relay(args: &Args) -> Result<i32, Wrong> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
+    let status = runtime.block_on(crate::shell::relay::main(&args.socket));
+    runtime.shutdown_background();
+    status.map_err(|error| Wrong::Said(format!("{}: {error}", args.socket.display())))
+}

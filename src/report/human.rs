@@ -1,0 +1,229 @@
+//! What a person reads: the failing cases with their bytes, and what to mend first.
+
+use std::collections::BTreeMap;
+use std::io::{IsTerminal, Write};
+
+use anstyle::{AnsiColor, Style};
+
+use super::{About, Reporter};
+use crate::runner::{CaseResult, Counts, Judged, RunEvent, Verdict};
+
+/// Most lines of an exchange in a failing block.
+const EXCHANGE: usize = 14;
+
+/// The reporter. Colour only where the stream shows it.
+pub struct Human<W: Write> {
+    out: W,
+    /// Where progress is shown, if anywhere.
+    progress: bool,
+    done: usize,
+    total: usize,
+    counts: Counts,
+    /// Broken requirements of the run with the cases that break them.
+    causes: BTreeMap<String, Vec<String>>,
+    blocked: BTreeMap<String, usize>,
+    left_out: BTreeMap<String, usize>,
+    accepted: usize,
+    noted: Vec<String>,
+    /// How the command of the subject is repeated.
+    again: String,
+}
+
+impl<W: Write> Human<W> {
+    /// Writes to `out`; `again` is the command line that starts the subject.
+    pub fn new(out: W, again: String) -> Self {
+        let progress = std::io::stderr().is_terminal() && std::env::var_os("CI").is_none();
+        Self {
+            out,
+            progress,
+            done: 0,
+            total: 0,
+            counts: Counts::default(),
+            causes: BTreeMap::new(),
+            blocked: BTreeMap::new(),
+            left_out: BTreeMap::new(),
+            accepted: 0,
+            noted: Vec::new(),
+            again,
+        }
+    }
+
+    fn say(&mut self, text: &str) {
+        let _ = writeln!(self.out, "{text}");
+    }
+
+    fn show_progress(&self, text: &str) {
+        if self.progress {
+            eprint!("\r\x1b[2K{text}");
+        }
+    }
+
+    fn finished(&mut self, about: About<'_>, result: &CaseResult) {
+        self.done += 1;
+        self.show_progress(&format!("{}/{} {}", self.done, self.total, result.id));
+        match result.verdict {
+            Verdict::Pass if result.findings.is_empty() => {}
+            Verdict::Pass => self.accepted += 1,
+            Verdict::Blocked => *self.blocked.entry(result.by.clone().unwrap_or_default()).or_default() += 1,
+            Verdict::NotRun | Verdict::NotApplicable => *self.left_out.entry(result.reason.clone()).or_default() += 1,
+            Verdict::Warn | Verdict::Fail | Verdict::Inconclusive => {
+                self.show_progress("");
+                let block = self.block(about, result);
+                self.say(&block);
+            }
+        }
+        for note in &result.notes {
+            self.noted.push(format!("{}: {note}", result.id));
+        }
+        for judged in result.findings.iter().filter(|judged| !judged.accepted && !judged.finding.requirement.is_empty()) {
+            let cases = self.causes.entry(judged.finding.requirement.clone()).or_default();
+            if !cases.contains(&result.id) {
+                cases.push(result.id.clone());
+            }
+        }
+    }
+
+    fn block(&self, about: About<'_>, result: &CaseResult) -> String {
+        let colour = match result.verdict {
+            Verdict::Fail => AnsiColor::Red,
+            Verdict::Warn => AnsiColor::Yellow,
+            _ => AnsiColor::Magenta,
+        };
+        let style = Style::new().bold().fg_color(Some(colour.into()));
+        let word = result.verdict.name().to_uppercase();
+        let line = line_of(&result.text, result.findings.first());
+        let mut lines = vec![format!("{style}{word}{style:#} {}  {}:{line}", result.id, result.file)];
+        lines.push(format!("  {}", result.summary));
+        if !result.reason.is_empty() {
+            lines.push(format!("  {}", result.reason));
+        }
+        for judged in result.findings.iter().filter(|judged| !judged.finding.requirement.is_empty()) {
+            lines.extend(explain(about, judged));
+        }
+        lines.extend(exchange(result));
+        let single = format!("plugfest run {} {} '{}'{}", result.suite, about.subject.role, result.id, self.again);
+        lines.push(format!("  again: {single}"));
+        if let Some(path) = &result.transcript {
+            lines.push(format!("  transcript: {path}"));
+        }
+        lines.push(String::new());
+        lines.join("\n")
+    }
+
+    fn summary(&mut self, about: About<'_>, counts: &Counts, millis: u64) {
+        self.show_progress("");
+        let head = Style::new().bold();
+        let seconds = millis as f64 / 1000.0;
+        let (suite, role, profile) = (&about.suite.name, &about.subject.role, about.profile);
+        let told = [
+            (counts.pass, "passed"),
+            (counts.warn, "warned"),
+            (counts.fail, "failed"),
+            (counts.inconclusive, "inconclusive"),
+            (counts.blocked, "blocked"),
+            (counts.not_run, "not run"),
+            (counts.not_applicable, "not applicable"),
+        ];
+        let words: Vec<String> =
+            told.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
+        self.say(&format!(
+            "{head}{suite} {role}{head:#} ({profile}) {}, {}: {} in {seconds:.1} s",
+            about.subject.name,
+            about.vehicle,
+            if words.is_empty() { "no case".into() } else { words.join(", ") }
+        ));
+        if self.accepted > 0 {
+            self.say(&format!("  {} of the passed fail as the baseline says", self.accepted));
+        }
+        let mut causes: Vec<_> = std::mem::take(&mut self.causes).into_iter().collect();
+        causes.sort_by_key(|(_, cases)| std::cmp::Reverse(cases.len()));
+        for (n, (id, cases)) in causes.iter().enumerate() {
+            let rule = about.suite.registry.get(id).map_or("", |requirement| requirement.rule.as_str());
+            let lead = if n == 0 { "  mend first:" } else { "  then:" };
+            self.say(&format!("{lead} {id} ({} cases): {rule}", cases.len()));
+        }
+        for (by, count) in std::mem::take(&mut self.blocked) {
+            self.say(&format!("  {count} blocked until {by} is mended"));
+        }
+        for (why, count) in std::mem::take(&mut self.left_out) {
+            self.say(&format!("  {count} left out: {why}"));
+        }
+        for note in std::mem::take(&mut self.noted).into_iter().take(5) {
+            self.say(&format!("  note: {note}"));
+        }
+        (self.done, self.accepted) = (0, 0);
+    }
+}
+
+/// The rule that is broken, what was wanted and what came.
+fn explain(about: About<'_>, judged: &Judged) -> Vec<String> {
+    let finding = &judged.finding;
+    let requirement = about.suite.registry.get(&finding.requirement);
+    let rule = requirement.map_or("", |requirement| requirement.rule.as_str());
+    let accepted = if judged.accepted { " (accepted by the baseline)" } else { "" };
+    let mut lines = vec![format!("  {} {}{accepted}: {rule}", judged.level, finding.requirement)];
+    for source in requirement.iter().flat_map(|requirement| &requirement.source) {
+        lines.push(format!("       source: {source}"));
+    }
+    lines.push(format!("    {} at {}: {}", finding.outcome.name(), finding.step, finding.message));
+    if !finding.wanted.is_empty() {
+        lines.push(format!("    wanted: {}", finding.wanted));
+    }
+    if !finding.got.is_empty() {
+        lines.push(format!("    got:    {}", finding.got));
+    }
+    lines
+}
+
+/// The last entries of the exchange, decoded and in hex.
+fn exchange(result: &CaseResult) -> Vec<String> {
+    let skipped = result.chart.len().saturating_sub(EXCHANGE);
+    let mut lines = Vec::new();
+    if !result.chart.is_empty() {
+        lines.push("    exchange (> to the subject, < from it):".to_owned());
+    }
+    if skipped > 0 {
+        lines.push(format!("      … {skipped} entries before"));
+    }
+    for entry in result.chart.iter().skip(skipped) {
+        let at = entry.at as f64 / 1e6;
+        lines.push(format!("      {at:9.1} ms {} {} {}", entry.lane, entry.way, entry.text));
+        if !entry.hex.is_empty() {
+            lines.push(format!("                     {}", entry.hex));
+        }
+    }
+    lines
+}
+
+/// The line of the step that is charged.
+fn line_of(text: &str, judged: Option<&Judged>) -> usize {
+    let at = judged.map_or(0, |judged| judged.finding.span.0).min(text.len());
+    text.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count() + 1
+}
+
+impl<W: Write> Reporter for Human<W> {
+    fn on(&mut self, about: About<'_>, event: &RunEvent) {
+        match event {
+            RunEvent::Started { cases, .. } => self.total = *cases,
+            RunEvent::CaseStarted { id } => self.show_progress(&format!("{}/{} {id}", self.done, self.total)),
+            RunEvent::Finished(result) if result.selected => self.finished(about, result),
+            RunEvent::Finished(_) => {}
+            RunEvent::Ended { counts, millis } => {
+                self.summary(about, counts, *millis);
+                self.counts.merge(counts);
+            }
+        }
+    }
+
+    fn finish(&mut self, _: i32) -> std::io::Result<()> {
+        let line = closing_line(&self.counts);
+        self.say(&line);
+        self.out.flush()
+    }
+}
+
+/// `N passed, N failed, N skipped`, as other programs read it.
+pub fn closing_line(counts: &Counts) -> String {
+    let (passed, failed, skipped) = counts.closing();
+    format!("{passed} passed, {failed} failed, {skipped} skipped")
+}

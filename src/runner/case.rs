@@ -1,0 +1,165 @@
+//! One case, from its script to its result.
+
+use std::collections::BTreeMap;
+use std::io::BufWriter;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use super::event::{CaseResult, Judged, Verdict};
+use super::Options;
+use crate::actor::Given;
+use crate::plan::{Case, level};
+use crate::play::{Breach, LaneSource, Play, Script};
+use crate::scenario::{Source, Suite};
+use crate::shell::Shell;
+use crate::sim::{self, Faults, Setting, SimEnd};
+use crate::transcript::{Header, Memory, Record, Spool};
+
+/// How the subject is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Vehicle {
+    /// As an actor in the simulator; only references can be.
+    Simulator(Faults),
+    /// As a process, over pipes and sockets.
+    Process,
+}
+
+/// The folder of a case below that of its run.
+pub fn case_folder(run: &Path) -> PathBuf {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    run.join(format!("c{}", NEXT.fetch_add(1, Ordering::Relaxed)))
+}
+
+/// Plays a case and judges it. A panic of ours becomes an inconclusive case with a defect.
+pub(super) fn play(
+    suite: &Suite,
+    case: &Case,
+    script: &Arc<Script>,
+    options: &Options,
+    runtime: Option<&tokio::runtime::Runtime>,
+) -> CaseResult {
+    let begun = Instant::now();
+    let folder = case_folder(&options.folder);
+    let transcript = folder.with_extension("jsonl");
+    let played = catch_unwind(AssertUnwindSafe(|| match (&options.vehicle, runtime) {
+        (Vehicle::Simulator(faults), _) => simulate(suite, script, faults.clone(), &transcript),
+        (Vehicle::Process, Some(runtime)) => runtime.block_on(shell(suite, script, &folder, &transcript)),
+        (Vehicle::Process, None) => Err("no runtime could be made".into()),
+    }));
+    let _ = std::fs::remove_dir_all(&folder);
+    let mut result = CaseResult::not_played(case, Verdict::Pass, "");
+    result.millis = begun.elapsed().as_millis() as u64;
+    match played {
+        Ok(Ok(play)) => judge(&mut result, script, &play),
+        Ok(Err(why)) => {
+            result.verdict = Verdict::Inconclusive;
+            result.reason = why;
+        }
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().cloned();
+            let text = text.or(panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+            result.verdict = Verdict::Inconclusive;
+            result.defect = true;
+            result.reason = format!("a defect of plugfest: {}", text.unwrap_or_default());
+        }
+    }
+    if result.findings.is_empty() && result.verdict == Verdict::Pass {
+        let _ = std::fs::remove_file(&transcript);
+    } else if transcript.exists() {
+        result.transcript = Some(transcript.display().to_string());
+    }
+    result
+}
+
+fn judge(result: &mut CaseResult, script: &Script, play: &Play) {
+    let outcome = play.outcome();
+    let findings = outcome.findings.into_iter().map(|finding| {
+        let level = level(script, &finding.requirement);
+        Judged { finding, level, accepted: false }
+    });
+    let (judged, traits): (Vec<Judged>, Vec<Judged>) = findings
+        .partition(|judged| judged.finding.outcome == Breach::Inconclusive || judged.level > crate::requirement::Level::May);
+    result.traits = outcome.traits;
+    result.traits.extend(traits.into_iter().map(|judged| format!("{}: {}", judged.finding.requirement, judged.finding.message)));
+    result.notes = outcome.notes;
+    result.verdict = CaseResult::worst(&judged);
+    if let Some(judged) = judged.iter().find(|judged| judged.finding.outcome == Breach::Inconclusive) {
+        result.reason = judged.finding.message.clone();
+    }
+    result.findings = judged;
+    if result.verdict != Verdict::Pass || !result.findings.is_empty() {
+        result.chart = play.chart().entries().cloned().collect();
+    }
+}
+
+fn simulate(suite: &Suite, script: &Arc<Script>, faults: Faults, transcript: &Path) -> Result<Play, String> {
+    let mut play = Play::new(script.clone());
+    let packages = crate::mocks::package;
+    let setting = Setting { programs: &crate::mocks::program, packages: &packages, faults, seed: script.knobs.seed };
+    let mut memory = Memory::default();
+    let end = sim::run(&mut play, &setting, &mut memory);
+    if !play.outcome().findings.is_empty() || end != SimEnd::Finished {
+        let mut spool = spool(suite, script, transcript)?;
+        for line in &memory.lines {
+            match line {
+                crate::transcript::Line::Event(event) => spool.event(event),
+                crate::transcript::Line::Doing(doing) => spool.doing(doing),
+            }
+        }
+        spool.finish().map_err(|error| format!("the transcript cannot be written: {error}"))?;
+    }
+    match end {
+        SimEnd::Finished => Ok(play),
+        SimEnd::Stuck => Err("the simulation stood still before the case was over".into()),
+        SimEnd::Endless => Err("the simulation did not come to an end".into()),
+    }
+}
+
+fn spool(suite: &Suite, script: &Script, path: &Path) -> Result<Spool<BufWriter<std::fs::File>>, String> {
+    let file = std::fs::File::create(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    Ok(Spool::new(BufWriter::new(file), &Header::new(suite, script)))
+}
+
+async fn shell(suite: &Suite, script: &Arc<Script>, folder: &Path, transcript: &Path) -> Result<Play, String> {
+    std::fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    let mut play = Play::new(script.clone());
+    let mut world = Shell::new(folder.to_path_buf());
+    world.marker = Some(marker(folder));
+    world.seed = script.knobs.seed;
+    world.gap = Duration::from_nanos(script.time("gap"));
+    world.given = given(script, folder);
+    let mut spool = spool(suite, script, transcript)?;
+    world.run(&mut play, &mut spool).await;
+    spool.finish().map_err(|error| format!("the transcript cannot be written: {error}"))?;
+    Ok(play)
+}
+
+/// A name that no other case on this machine has.
+fn marker(folder: &Path) -> String {
+    format!("{}-{}", std::process::id(), folder.display())
+}
+
+/// What the world chose for this case.
+fn given(script: &Script, folder: &Path) -> Given {
+    let mut values = BTreeMap::new();
+    let dir = folder.display().to_string();
+    values.insert("socket".to_owned(), format!("{dir}/s.sock"));
+    values.insert("dir".to_owned(), dir);
+    let program = std::env::current_exe().map(|path| path.display().to_string()).unwrap_or_default();
+    values.insert("self".to_owned(), std::env::var("PLUGFEST_SELF").unwrap_or(program));
+    let connects = |lane: &crate::play::Lane| matches!(lane.source, LaneSource::Declared(Source::ConnectTcp));
+    if script.lanes.iter().any(connects) || script.subject.takes("port") {
+        values.insert("port".to_owned(), free_port().to_string());
+    }
+    let wall = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    Given { args: Vec::new(), env: BTreeMap::new(), wall, values }
+}
+
+/// A port that was free a moment ago.
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0");
+    listener.and_then(|listener| listener.local_addr()).map_or(0, |addr| addr.port())
+}
