@@ -31,6 +31,8 @@ pub struct Reference {
     pub suite: &'static str,
     /// The role.
     pub role: &'static str,
+    /// The profiles that it speaks; its own tests run in each.
+    pub profiles: &'static [&'static str],
     /// What it is, for `--help`.
     pub about: &'static str,
     /// Its options, for `--help`.

@@ -54,7 +54,10 @@ impl Baseline {
     pub fn apply(&mut self, result: &mut CaseResult) {
         for entry in self.entries.iter_mut().filter(|entry| entry.names(&result.id)) {
             entry.named = true;
-            entry.played += usize::from(!matches!(result.verdict, Verdict::NotRun | Verdict::NotApplicable | Verdict::Blocked));
+            entry.played += usize::from(!matches!(
+                result.verdict,
+                Verdict::NotRun | Verdict::NotApplicable | Verdict::Blocked
+            ));
         }
         for judged in result.findings.iter_mut().filter(|judged| judged.level > Level::May) {
             let entry = self.entries.iter_mut().find(|entry| entry.accepts(&result.id, &judged.finding));
@@ -77,13 +80,19 @@ impl Baseline {
             let message = match (entry.named, entry.played, entry.hits) {
                 (_, _, 1..) => return None,
                 (false, _, _) if whole_suite => "this entry names no case of the suite: remove it",
-                (true, 1.., _) => "this finding did not show: the subject is mended, or fails otherwise; remove or rewrite the entry",
+                (true, 1.., _) => {
+                    "this finding did not show: the subject is mended, or fails otherwise; remove or rewrite the entry"
+                }
                 _ => return None,
             };
             Some(Problem::new(entry.span.clone(), message))
         };
         let problems: Vec<Problem> = self.entries.iter().filter_map(problem).collect();
-        let errors = |problem| FileErrors { file: self.file.clone(), text: self.text.clone(), problems: vec![problem] };
+        let errors = |problem| FileErrors {
+            file: self.file.clone(),
+            text: self.text.clone(),
+            problems: vec![problem],
+        };
         problems.into_iter().map(errors).collect()
     }
 }
@@ -117,13 +126,20 @@ fn entry(table: &Table<'_>) -> Entry {
         played: 0,
         named: false,
     };
-    for (key, what) in [("reason", "why it is accepted"), ("source", "the source line or upstream link"), ("capture", "where its bytes are")] {
+    for (key, what) in [
+        ("reason", "why it is accepted"),
+        ("source", "the source line or upstream link"),
+        ("capture", "where its bytes are"),
+    ] {
         if table.text(key).is_none_or(|text| text.text.trim().is_empty()) {
             table.problem(table.span.clone(), format!("`{key}` is missing: {what}"));
         }
     }
     if entry.case.contains('*') && !entry.case.ends_with("[*]") {
-        table.problem(table.span.clone(), "too wide: an entry names one case, or all rows of one scenario as `path[*]`");
+        table.problem(
+            table.span.clone(),
+            "too wide: an entry names one case, or all rows of one scenario as `path[*]`",
+        );
     }
     table.finish();
     entry

@@ -5,10 +5,12 @@ pub mod baseline;
 pub mod cli;
 pub mod codec;
 pub mod corpus;
+pub mod coverage;
 pub mod datum;
 pub mod exit;
 #[path = "../mocks/mod.rs"]
 pub mod mocks;
+pub mod mutation;
 pub mod plan;
 pub mod play;
 pub mod protocol;

@@ -94,11 +94,13 @@ impl Plan {
     fn select(&mut self, suite: &Suite, selection: &Selection) {
         for (index, case) in self.cases.iter_mut().enumerate() {
             let id = case.id.as_str();
-            let wanted = selection.prefixes.is_empty() || selection.prefixes.iter().any(|prefix| id.starts_with(prefix));
+            let wanted = selection.prefixes.is_empty()
+                || selection.prefixes.iter().any(|prefix| id.starts_with(prefix));
             let in_shard = selection.shard.is_none_or(|(part, of)| index % of == part - 1);
             case.selected = wanted && in_shard;
         }
-        let needs = |case: &Case| case.scenario.needs.iter().map(|need| need.text.clone()).collect::<Vec<_>>();
+        let needs =
+            |case: &Case| case.scenario.needs.iter().map(|need| need.text.clone()).collect::<Vec<_>>();
         let needed: Vec<String> = self.cases.iter().filter(|case| case.selected).flat_map(needs).collect();
         let is_probe = |case: &Case| {
             let covers = case.scenario.covers.as_ref().map(|covers| covers.text.as_str()).unwrap_or_default();
@@ -147,7 +149,15 @@ fn case(
         None => Fate::Play(Arc::new(script)),
     };
     let profile = selection.profile.clone();
-    Ok(Case { id, scenario: scenario.clone(), row: row.name.clone(), mode: mode.into(), profile, fate, selected: true })
+    Ok(Case {
+        id,
+        scenario: scenario.clone(),
+        row: row.name.clone(),
+        mode: mode.into(),
+        profile,
+        fate,
+        selected: true,
+    })
 }
 
 fn reason_not_applicable(

@@ -137,7 +137,10 @@ fn requirement(id: &str, table: &Table<'_>) -> Requirement {
         untestable: table.text("untestable").map(|text| text.text),
     };
     if requirement.source.is_empty() {
-        table.problem(table.span.clone(), "`source` is missing: a document and section, or a repository and path");
+        table.problem(
+            table.span.clone(),
+            "`source` is missing: a document and section, or a repository and path",
+        );
     }
     table.finish();
     requirement
@@ -155,7 +158,11 @@ fn levels(table: &Table<'_>, profiles: &[String]) -> BTreeMap<String, Level> {
     };
     if table.is_table("level") {
         let Some(by_profile) = table.table("level") else { return BTreeMap::new() };
-        return by_profile.every_text().iter().filter_map(|(key, text)| Some((key.text.clone(), level(text)?))).collect();
+        return by_profile
+            .every_text()
+            .iter()
+            .filter_map(|(key, text)| Some((key.text.clone(), level(text)?)))
+            .collect();
     }
     let Some(level) = level(&table.need_text("level")) else { return BTreeMap::new() };
     profiles.iter().map(|profile| (profile.clone(), level)).collect()
@@ -163,7 +170,8 @@ fn levels(table: &Table<'_>, profiles: &[String]) -> BTreeMap<String, Level> {
 
 /// A source in one line, for people.
 fn source(table: &Table<'_>) -> String {
-    let parts = ["document", "section", "package", "repository", "commit", "path", "lines", "capture", "note"];
+    let parts =
+        ["document", "section", "package", "repository", "commit", "path", "lines", "capture", "note"];
     let given: Vec<(&str, String)> =
         parts.into_iter().filter_map(|key| Some((key, table.text(key)?.text))).collect();
     table.finish();

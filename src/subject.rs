@@ -79,7 +79,10 @@ impl Subject {
             folder: None,
         };
         if subject.command.is_empty() && subject.driver.is_none() && subject.ops.is_empty() {
-            root.problem(root.span.clone(), "a subject has a `command`, a `driver` or an [op.NAME] with a `command`");
+            root.problem(
+                root.span.clone(),
+                "a subject has a `command`, a `driver` or an [op.NAME] with a `command`",
+            );
         }
         root.finish();
         document.errors().map(|()| subject)
@@ -90,7 +93,11 @@ impl Subject {
         let find = |part: &String| self.locate(part);
         let command = self.command.iter().map(find).collect();
         let driver = self.driver.as_ref().map(|driver| driver.iter().map(find).collect());
-        let ops = self.ops.iter().map(|(name, command)| (name.clone(), command.iter().map(find).collect())).collect();
+        let ops = self
+            .ops
+            .iter()
+            .map(|(name, command)| (name.clone(), command.iter().map(find).collect()))
+            .collect();
         Self { command, driver, ops, ..self }
     }
 

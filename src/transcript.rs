@@ -104,7 +104,8 @@ impl Header {
         let mut suite = Suite::parse(&self.case.suite, "suite.toml", &self.suite).map_err(text)?;
         suite.registry = Registry::of_levels(&self.levels, &self.case.profile);
         suite.rules = read_rules("rules.toml", &self.rules).map_err(text)?;
-        let scenario = scenario(&self.case.suite, &self.case.scenario, &self.file, &self.scenario).map_err(text)?;
+        let scenario =
+            scenario(&self.case.suite, &self.case.scenario, &self.file, &self.scenario).map_err(text)?;
         let row = scenario.rows.iter().find(|row| row.name == self.case.row);
         let row = row.ok_or_else(|| format!("the scenario has no row `{}`", self.case.row))?;
         let fixed = |nanos: &u64| crate::scenario::Duration::Fixed(*nanos);
@@ -119,9 +120,8 @@ impl Header {
             timing: self.timing.iter().map(|(name, nanos)| (name.clone(), fixed(nanos))).collect(),
             ..Subject::default()
         };
-        Script::build(&suite, &scenario, &subject, row, &self.case.mode, &self.case.profile, self.knobs).map_err(
-            |problems| problems.first().map_or(String::new(), |problem| problem.message.clone()),
-        )
+        Script::build(&suite, &scenario, &subject, row, &self.case.mode, &self.case.profile, self.knobs)
+            .map_err(|problems| problems.first().map_or(String::new(), |problem| problem.message.clone()))
     }
 }
 
@@ -202,7 +202,9 @@ pub fn read(input: impl BufRead) -> Result<(Header, Vec<Line>), String> {
     match version {
         None => return Err("line 1 is no header of a stored run".into()),
         Some(version) if version != u64::from(FORMAT) => {
-            return Err(format!("this run has format version {version}; this plugfest reads version {FORMAT}"));
+            return Err(format!(
+                "this run has format version {version}; this plugfest reads version {FORMAT}"
+            ));
         }
         Some(_) => {}
     }
@@ -240,7 +242,8 @@ pub fn judge(script: Arc<Script>, lines: &[Line]) -> Judgement {
         }
     }
     let show = |doing: Option<&Doing>| doing.map_or("nothing".to_owned(), |doing| format!("{doing:?}"));
-    let differs = (0..expected.len().max(stored.len())).find(|at| expected.get(*at) != stored.get(*at).copied());
+    let differs =
+        (0..expected.len().max(stored.len())).find(|at| expected.get(*at) != stored.get(*at).copied());
     let diverged = differs.map(|at| (at, show(stored.get(at).copied()), show(expected.get(at))));
     Judgement { outcome: play.outcome(), diverged, complete: play.is_done(), play }
 }

@@ -29,13 +29,21 @@ pub fn run(step: &str, input: &Datum) -> Deed {
     let success = |data: Datum| Deed::Output { id: "success", data, logs: String::new() };
     let empty = || Datum::map::<String>([]);
     match step {
-        "choose" if text("pick") == "success" => success(Datum::map([("value", input.get("value").cloned().unwrap_or(Datum::Null))])),
-        "choose" => Deed::Output { id: "error", data: Datum::map([("reason", Datum::text("asked to"))]), logs: String::new() },
+        "choose" if text("pick") == "success" => {
+            success(Datum::map([("value", input.get("value").cloned().unwrap_or(Datum::Null))]))
+        }
+        "choose" => Deed::Output {
+            id: "error",
+            data: Datum::map([("reason", Datum::text("asked to"))]),
+            logs: String::new(),
+        },
         "log" => {
             let logs: String = (1..=number("lines")).map(|n| format!("log line {n}\n")).collect();
             Deed::Output { id: "success", data: input.clone(), logs }
         }
-        "big" => success(Datum::map([("data", Datum::Gen(crate::datum::Generated::Text(number("size") as u64)))])),
+        "big" => {
+            success(Datum::map([("data", Datum::Gen(crate::datum::Generated::Text(number("size") as u64)))]))
+        }
         "wait" => Deed::Wait(number("ms") as u64),
         "crash" => match text("how").as_str() {
             "raise" => Deed::Raise("asked to raise".into()),
@@ -55,7 +63,10 @@ pub static SCHEMA: LazyLock<Datum> = LazyLock::new(|| {
     let steps = STEPS.iter().map(|(id, input, outputs, signals)| {
         let outputs = outputs.iter().map(|(output, properties)| {
             let error = Datum::from(*output == "error");
-            ((*output).to_owned(), Datum::map([("schema", scope(&format!("{id}-{output}"), properties)), ("error", error)]))
+            (
+                (*output).to_owned(),
+                Datum::map([("schema", scope(&format!("{id}-{output}"), properties)), ("error", error)]),
+            )
         });
         let mut step = vec![
             ("id", Datum::text(*id)),
@@ -63,7 +74,8 @@ pub static SCHEMA: LazyLock<Datum> = LazyLock::new(|| {
             ("outputs", Datum::map(outputs)),
         ];
         if !signals.is_empty() {
-            let handler = Datum::map([("id", Datum::text("cancel")), ("data_schema", scope("cancelInput", "{}"))]);
+            let handler =
+                Datum::map([("id", Datum::text("cancel")), ("data_schema", scope("cancelInput", "{}"))]);
             step.push(("signal_handlers", Datum::map([("cancel", handler)])));
         }
         ((*id).to_owned(), Datum::map(step))
@@ -72,7 +84,8 @@ pub static SCHEMA: LazyLock<Datum> = LazyLock::new(|| {
 });
 
 /// The same, for checking inputs and outputs.
-pub static TYPES: LazyLock<Schema> = LazyLock::new(|| Schema::read(&SCHEMA).expect("the contract's schema is valid"));
+pub static TYPES: LazyLock<Schema> =
+    LazyLock::new(|| Schema::read(&SCHEMA).expect("the contract's schema is valid"));
 
 fn scope(id: &str, properties: &str) -> Datum {
     let properties = notation::parse_datum(properties).expect("the contract's schema is notation");
@@ -96,7 +109,15 @@ const STEPS: [Definition; 11] = [
     ),
     ("any", ANY, &[("success", ANY)], ""),
     ("types", TYPES_OF_TYPES, &[("success", TYPES_OF_TYPES)], ""),
-    ("limited", LIMITED, &[("success", r#"{"name": {"type": {"type_id": "string"}}, "count": {"type": {"type_id": "integer"}}}"#)], ""),
+    (
+        "limited",
+        LIMITED,
+        &[(
+            "success",
+            r#"{"name": {"type": {"type_id": "string"}}, "count": {"type": {"type_id": "integer"}}}"#,
+        )],
+        "",
+    ),
     ("log", LINES, &[("success", LINES)], ""),
     (
         "big",
@@ -104,7 +125,12 @@ const STEPS: [Definition; 11] = [
         &[("success", r#"{"data": {"type": {"type_id": "string"}}}"#)],
         "",
     ),
-    ("wait", r#"{"ms": {"type": {"type_id": "integer", "min": 0}}}"#, &[("success", "{}"), ("cancelled", "{}")], "cancel"),
+    (
+        "wait",
+        r#"{"ms": {"type": {"type_id": "integer", "min": 0}}}"#,
+        &[("success", "{}"), ("cancelled", "{}")],
+        "cancel",
+    ),
     ("crash", r#"{"how": {"type": {"type_id": "string"}}}"#, &[("success", "{}")], ""),
     ("noise", r#"{"text": {"type": {"type_id": "string"}}}"#, &[("success", "{}")], ""),
     ("spawn", "{}", &[("success", "{}")], ""),

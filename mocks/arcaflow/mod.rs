@@ -12,6 +12,7 @@ use super::{Reference, SubjectOf};
 pub const PLUGIN: Reference = Reference {
     suite: "arcaflow",
     role: "plugin",
+    profiles: &["v3"],
     about: "a plugin with the steps of the conformance contract, for people who write an engine",
     usage: "--atp             speak the protocol on standard input and output\n\
             --schema          print the schema as YAML\n\

@@ -18,28 +18,33 @@ const fn also(mutant: Mutant, also: &'static [&'static str]) -> Mutant {
 /// All mutants of the Arcaflow references.
 pub const MUTANTS: &[Mutant] = &[
     // The stream.
-    plugin("banner-on-stdout", "ARCA3-START-01"),
-    also(plugin("line-end-after-message", "ARCA-STREAM-01"), &["ARCA3-WORK-01"]),
+    also(plugin("banner-on-stdout", "ARCA3-START-01"), &["ARCA3-START-02"]),
+    also(plugin("line-end-after-message", "ARCA-STREAM-01"), &["ARCA3-WORK-01", "ARCA3-DONE-01a"]),
     plugin("loses-second-of-read", "ARCA-STREAM-02"),
     plugin("cut-read-is-lost", "ARCA-STREAM-02"),
-    plugin("flushed-only-at-exit", "ARCA-STREAM-03"),
+    also(plugin("flushed-only-at-exit", "ARCA-STREAM-03"), &["ARCA3-WORK-01"]),
     plugin("noise-in-stream", "ARCA-STREAM-04"),
     plugin("ill-formed-hangs", "ARCA-STREAM-06"),
     plugin("ill-formed-silently-ends", "ARCA-STREAM-06"),
     plugin("ill-formed-not-fatal", "ARCA-STREAM-06"),
     plugin("text-cut-at-64k", "ARCA-STREAM-07"),
+    plugin("claimed-length-is-awaited", "ARCA-STREAM-08"),
     plugin("bad-utf8-passes", "ARCA-STREAM-10"),
     // Before work.
     plugin("child-before-work", "ARCA-IDLE-01a"),
     plugin("listens-before-work", "ARCA-IDLE-01a"),
     // The hello.
-    plugin("hello-unprompted", "ARCA3-START-01"),
-    plugin("hello-twice", "ARCA3-START-02"),
+    also(
+        plugin("hello-unprompted", "ARCA3-START-01"),
+        &["ARCA3-START-02", "ARCA3-WORK-01", "ARCA3-DONE-01a", "ARCA-STREAM-01"],
+    ),
+    also(plugin("hello-twice", "ARCA3-START-02"), &["ARCA3-WORK-01", "ARCA3-DONE-01a", "ARCA-STREAM-01"]),
     plugin("version-two", "ARCA3-HELLO-01"),
     plugin("version-text", "ARCA3-HELLO-01"),
     plugin("version-float", "ARCA3-HELLO-01"),
     plugin("hello-extra-key", "ARCA3-HELLO-01"),
-    plugin("hello-without-schema", "ARCA3-HELLO-01"),
+    also(plugin("hello-without-schema", "ARCA3-HELLO-01"), &["ARCA3-START-02"]),
+    plugin("hello-too-deep", "ARCA3-HELLO-03"),
     plugin("schema-root-missing", "ARCA3-HELLO-02"),
     // Work.
     plugin("run-id-becomes-empty", "ARCA3-WORK-01"),
@@ -49,7 +54,7 @@ pub const MUTANTS: &[Mutant] = &[
     plugin("one-run-at-a-time", "ARCA3-WORK-05"),
     plugin("without-debug-logs", "ARCA3-WORK-02"),
     plugin("outputs-not-checked", "ARCA3-WORK-02"),
-    plugin("undeclared-key-in-output", "ARCA3-WORK-02"),
+    also(plugin("undeclared-key-in-output", "ARCA3-WORK-02"), &["ARCA3-WORK-01"]),
     plugin("output-id-always-success", "ARCA3-WORK-02"),
     plugin("floats-become-integers", "ARCA3-WORK-02"),
     plugin("absent-becomes-null", "ARCA3-WORK-02"),
@@ -65,6 +70,7 @@ pub const MUTANTS: &[Mutant] = &[
     plugin("exit-is-silence", "ARCA3-WORK-04"),
     plugin("exit-status-zero", "ARCA3-WORK-04"),
     plugin("live-run-id-twice", "ARCA3-WORK-06a"),
+    plugin("second-start-replaces-first", "ARCA3-WORK-06b"),
     plugin("logs-of-earlier-runs", "ARCA3-WORK-07"),
     plugin("incomplete-start-ignored", "ARCA3-WORK-08a"),
     plugin("text-not-converted", "ARCA3-WORK-09"),
@@ -86,5 +92,4 @@ pub const MUTANTS: &[Mutant] = &[
     plugin("end-of-input-ignored", "ARCA3-DONE-03"),
     plugin("end-of-input-status-zero", "ARCA3-DONE-03"),
     plugin("interrupt-ends-plugin", "ARCA3-TERM-02"),
-    plugin("child-left-behind", "ARCA-STREAM-06"),
 ];

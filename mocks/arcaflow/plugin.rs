@@ -174,7 +174,8 @@ impl Plugin {
         if !self.greeted {
             return self.greet(out);
         }
-        let datum = if self.is("state-leaks-into-message") { self.completed(message.datum) } else { message.datum };
+        let datum =
+            if self.is("state-leaks-into-message") { self.completed(message.datum) } else { message.datum };
         let id = datum.get("id");
         let run = datum.get("run_id").cloned();
         match (datum.as_map(), id.and_then(Datum::as_int)) {
@@ -188,7 +189,13 @@ impl Plugin {
                     return self.fatal("unknown message id", out);
                 }
                 if !self.is("unknown-id-ignored") {
-                    self.error(run_text(run.as_ref()).as_str(), &format!("unknown message id {other}"), false, false, out);
+                    self.error(
+                        run_text(run.as_ref()).as_str(),
+                        &format!("unknown message id {other}"),
+                        false,
+                        false,
+                        out,
+                    );
                 }
             }
         }
@@ -211,7 +218,11 @@ impl Plugin {
             "version-float" => Datum::from(3.0),
             _ => Datum::from(3_i64),
         };
-        let schema = if self.is("schema-root-missing") { broken_schema() } else { SCHEMA.clone() };
+        let schema = match self.mutant.as_str() {
+            "schema-root-missing" => broken_schema(),
+            "hello-too-deep" => deep_schema(),
+            _ => SCHEMA.clone(),
+        };
         let mut hello = vec![("version", version), ("schema", schema)];
         if self.is("hello-extra-key") {
             hello.push(("name", Datum::text("plugin")));
@@ -232,7 +243,8 @@ impl Plugin {
         };
         let name = run_text(Some(&run));
         let data = message.get("data");
-        let step = data.and_then(|data| data.get("id")).and_then(Datum::as_text).unwrap_or_default().into_owned();
+        let step =
+            data.and_then(|data| data.get("id")).and_then(Datum::as_text).unwrap_or_default().into_owned();
         let Some(config) = data.and_then(|data| data.get("config")).filter(|_| !step.is_empty()) else {
             if self.is("incomplete-start-ignored") {
                 return;
@@ -240,6 +252,10 @@ impl Plugin {
             return self.error(&name, "the work start lacks id or config", true, false, out);
         };
         self.last.start = Some(message.clone());
+        if self.is("second-start-replaces-first") && self.waiting.iter().any(|waiting| waiting.run == run) {
+            self.waiting.clear();
+            return self.error(&name, "this run id is at work already", false, false, out);
+        }
         if self.waiting.iter().any(|waiting| waiting.run == run) && !self.is("live-run-id-twice") {
             return self.error(&name, "this run id is at work already", false, false, out);
         }
@@ -255,7 +271,11 @@ impl Plugin {
         }
     }
 
-    fn accepted(&self, input: &crate::protocol::arcaflow::schema::Scope, config: &Datum) -> Result<Datum, String> {
+    fn accepted(
+        &self,
+        input: &crate::protocol::arcaflow::schema::Scope,
+        config: &Datum,
+    ) -> Result<Datum, String> {
         if self.is("text-not-converted") {
             input.check(config).map_err(|fault| fault.to_string())?;
         }
@@ -288,7 +308,9 @@ impl Plugin {
             Deed::Output { id, data, logs } => self.output(step, run_id, id, data, logs, out),
             Deed::Raise(why) => match self.mutant.as_str() {
                 "raise-ends-plugin" => out.exit(Exit::Code(1)),
-                "raise-is-success" => self.result(run_id, "success", Datum::map::<String>([]), String::new(), out),
+                "raise-is-success" => {
+                    self.result(run_id, "success", Datum::map::<String>([]), String::new(), out)
+                }
                 _ => self.refuse(&run_text(Some(&run_id)), &why, out),
             },
             Deed::Exit(_) if self.is("exit-is-silence") => {}
@@ -416,7 +438,8 @@ impl Plugin {
     fn signal_to_step(&mut self, run: Option<Datum>, data: Option<&Datum>, out: &mut Acting<'_>) {
         let name = run_text(run.as_ref());
         let signal = data.and_then(|data| data.get("signal_id")).and_then(Datum::as_text).unwrap_or_default();
-        let fits = data.and_then(|data| data.get("data")).and_then(Datum::as_map).is_some_and(<[_]>::is_empty);
+        let fits =
+            data.and_then(|data| data.get("data")).and_then(Datum::as_map).is_some_and(<[_]>::is_empty);
         let found = self.waiting.iter().position(|waiting| Some(&waiting.run) == run.as_ref());
         let why = match found {
             None => "no run of this id takes signals",
@@ -453,6 +476,9 @@ impl Plugin {
             return;
         }
         if self.codec.finish().is_some() && self.greeted {
+            if self.is("claimed-length-is-awaited") {
+                return;
+            }
             return self.malformed("the stream ends inside a message", out);
         }
         self.leaving = Some(if self.is("end-of-input-status-zero") { 0 } else { 1 });
@@ -495,10 +521,8 @@ impl Plugin {
         for payload in std::mem::take(&mut self.last.results) {
             out.print(payload);
         }
-        if !self.is("child-left-behind") {
-            for child in 1..=self.children {
-                out.act(Act::Signal { wire: WireId::own(child), signal: 15 });
-            }
+        for child in 1..=self.children {
+            out.act(Act::Signal { wire: WireId::own(child), signal: 15 });
         }
         out.close(WireId::STDIO, CloseHow::Write);
         out.exit(Exit::Code(status));
@@ -538,10 +562,32 @@ fn replace(data: Datum, key: &str, value: Datum) -> Datum {
 fn broken_schema() -> Datum {
     let scope = Datum::map([("objects", Datum::map::<String>([])), ("root", Datum::text("in"))]);
     let output = Datum::map([("schema", scope.clone())]);
-    let step = Datum::map([("id", Datum::text("echo")), ("input", scope), ("outputs", Datum::map([("success", output)]))]);
+    let step = Datum::map([
+        ("id", Datum::text("echo")),
+        ("input", scope),
+        ("outputs", Datum::map([("success", output)])),
+    ]);
     let schema = Datum::map([("steps", Datum::map([("echo", step)]))]);
     debug_assert!(Schema::read(&schema).is_err());
     schema
+}
+
+/// A schema with a list of lists of lists, 40 levels deep.
+fn deep_schema() -> Datum {
+    let list = |items| Datum::map([("type_id", Datum::text("list")), ("items", items)]);
+    let deep = (0..40).fold(Datum::map([("type_id", Datum::text("string"))]), |items, _| list(items));
+    let property = Datum::map([("type", deep), ("required", Datum::from(false))]);
+    let object = Datum::map([("id", Datum::text("in")), ("properties", Datum::map([("deep", property)]))]);
+    let scope = Datum::map([("objects", Datum::map([("in", object)])), ("root", Datum::text("in"))]);
+    let output = Datum::map([("schema", scope.clone())]);
+    let step = Datum::map([
+        ("id", Datum::text("deep")),
+        ("input", scope),
+        ("outputs", Datum::map([("success", output)])),
+    ]);
+    let mut steps = SCHEMA.get("steps").and_then(Datum::as_map).unwrap_or_default().to_vec();
+    steps.push((Datum::text("deep"), step));
+    Datum::map([("steps", Datum::Map(steps, crate::datum::Head::Preferred))])
 }
 
 /// JSON is YAML.

@@ -23,6 +23,7 @@ pub struct ActId(pub u64);
 /// What can be done.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "the variants say what their fields are")]
 pub enum Act {
     /// Sets the one alarm to this time; the alarm that was set before is forgotten.
     Wake(Nanos),
@@ -67,6 +68,7 @@ pub enum Address {
 /// What to open.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "the variants say what their fields are")]
 pub enum Target {
     /// A connection.
     Connect { addr: Address, tls: bool },

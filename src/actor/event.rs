@@ -28,6 +28,7 @@ pub struct Event {
 /// What can happen.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "the variants say what their fields are")]
 pub enum What {
     /// Once, first.
     Start { seed: u64, given: Given },
@@ -129,6 +130,7 @@ pub enum Part {
 /// Who is at the other end.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "the variants say what their fields are")]
 pub enum Peer {
     /// A socket.
     Socket { addr: String },

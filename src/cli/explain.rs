@@ -36,7 +36,7 @@ pub(super) fn explain(args: &Args) -> Result<i32, Wrong> {
         if let Some(why) = &requirement.untestable {
             anstream::println!("  cannot be tested: {why}");
         }
-        for by in super::list::covered(&suite).get(&requirement.id).into_iter().flatten() {
+        for by in crate::coverage::covered(&suite).get(&requirement.id).into_iter().flatten() {
             anstream::println!("  judged by: {by}");
         }
         for mutant in mocks::mutants(&name).iter().filter(|mutant| mutant.breaks == requirement.id) {

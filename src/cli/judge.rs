@@ -40,7 +40,13 @@ pub(super) fn judge(args: &Args) -> Result<i32, Wrong> {
     }
     for finding in &judgement.outcome.findings {
         let level = header.levels.get(&finding.requirement).copied().unwrap_or(Level::Must);
-        anstream::println!("{level} {} {} at {}: {}", finding.requirement, finding.outcome.name(), finding.step, finding.message);
+        anstream::println!(
+            "{level} {} {} at {}: {}",
+            finding.requirement,
+            finding.outcome.name(),
+            finding.step,
+            finding.message
+        );
         if level == Level::Must {
             code = exit::stronger(code, exit::BROKEN);
         }

@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::{Wrong, corpus};
+use crate::coverage;
 use crate::exit;
 use crate::mocks;
-use crate::scenario::{RuleKind, Suite};
+use crate::scenario::Suite;
 
 /// What to list.
 #[derive(clap::Args, Debug)]
@@ -76,8 +77,12 @@ pub(super) fn list(args: &Args) -> Result<i32, Wrong> {
     if let Some(suite) = &args.suite {
         super::known("suite", suite, names.iter().map(String::as_str))?;
     }
-    let mut listing =
-        Listing { version: env!("CARGO_PKG_VERSION"), scenarios: Vec::new(), requirements: Vec::new(), mutants: Vec::new() };
+    let mut listing = Listing {
+        version: env!("CARGO_PKG_VERSION"),
+        scenarios: Vec::new(),
+        requirements: Vec::new(),
+        mutants: Vec::new(),
+    };
     for name in names.iter().filter(|name| args.suite.as_ref().is_none_or(|only| only == *name)) {
         add(&mut listing, &corpus.suite(name)?);
     }
@@ -94,14 +99,14 @@ pub(super) fn list(args: &Args) -> Result<i32, Wrong> {
 }
 
 fn add(listing: &mut Listing, suite: &Suite) {
-    let covered = covered(suite);
+    let covered = coverage::covered(suite);
     for scenario in &suite.scenarios {
         listing.scenarios.push(ScenarioLine {
             id: scenario.id.clone(),
             suite: suite.name.clone(),
             role: scenario.role.text.clone(),
             profiles: scenario.profiles.iter().map(|text| text.text.clone()).collect(),
-            covers: covers(scenario),
+            covers: coverage::covers(scenario),
             capabilities: scenario.capabilities.iter().map(|text| text.text.clone()).collect(),
             slow: scenario.slow,
             summary: scenario.summary.clone(),
@@ -119,7 +124,11 @@ fn add(listing: &mut Listing, suite: &Suite) {
             rule: requirement.rule.clone(),
             source: requirement.source.clone(),
             covered_by: covered.get(&requirement.id).cloned().unwrap_or_default(),
-            killed_mutants: mutants.iter().filter(|mutant| mutant.breaks == requirement.id).map(|mutant| mutant.name).collect(),
+            killed_mutants: mutants
+                .iter()
+                .filter(|mutant| mutant.breaks == requirement.id)
+                .map(|mutant| mutant.name)
+                .collect(),
             untestable: requirement.untestable.clone(),
         });
     }
@@ -129,46 +138,4 @@ fn add(listing: &mut Listing, suite: &Suite) {
         name: mutant.name,
         breaks: mutant.breaks,
     }));
-}
-
-/// The requirements that a scenario charges by name.
-pub(crate) fn covers(scenario: &crate::scenario::Scenario) -> Vec<String> {
-    let steps = scenario.steps.iter().filter_map(|step| step.covers.as_ref());
-    let rules = scenario.rules.iter().filter_map(|rule| rule.covers.as_ref());
-    let mut ids: Vec<String> = scenario.covers.iter().chain(steps).chain(rules).map(|text| text.text.clone()).collect();
-    ids.sort();
-    ids.dedup();
-    ids
-}
-
-/// The scenarios and suite rules that cover each requirement.
-pub(crate) fn covered(suite: &Suite) -> BTreeMap<String, Vec<String>> {
-    let mut covered: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for scenario in &suite.scenarios {
-        for id in covers(scenario) {
-            covered.entry(id).or_default().push(scenario.id.clone());
-        }
-    }
-    for rule in &suite.rules {
-        let judges = matches!(rule.kind, RuleKind::Forbid(_) | RuleKind::Require { .. } | RuleKind::Check(_));
-        if let (Some(covers), Some(id), true) = (&rule.covers, &rule.id, judges) {
-            covered.entry(covers.text.clone()).or_default().push(format!("rule {}", id.text));
-        }
-    }
-    for role in suite.role_names() {
-        for profile in &suite.profiles {
-            for mode in suite.modes(role) {
-                let Some(role) = suite.role(role, profile, &mode) else { continue };
-                let steps = role.opening.iter().chain(&role.goodbye).filter_map(|step| step.covers.as_ref());
-                let defaults = role.lanes.iter().map(|lane| &lane.default);
-                for covers in steps.chain(defaults) {
-                    let list = covered.entry(covers.text.clone()).or_default();
-                    if !list.iter().any(|known| known == "every case") {
-                        list.push("every case".into());
-                    }
-                }
-            }
-        }
-    }
-    covered
 }

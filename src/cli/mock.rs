@@ -33,29 +33,42 @@ pub(super) fn mock(args: &Args) -> Result<i32, Wrong> {
     let (suite, role, rest) = match words.as_slice() {
         [] | ["--help" | "-h", ..] | [_] | [_, "--help" | "-h", ..] => {
             print_all();
-            return Ok(if words.len() == 1 && !words[0].starts_with('-') { exit::WRONG_INPUT } else { exit::GOOD });
+            return Ok(if words.len() == 1 && !words[0].starts_with('-') {
+                exit::WRONG_INPUT
+            } else {
+                exit::GOOD
+            });
         }
         [suite, role, rest @ ..] => (*suite, *role, rest),
     };
     let suites: Vec<&str> = mocks::REFERENCES.iter().map(|reference| reference.suite).collect();
     known("suite", suite, suites)?;
-    let roles: Vec<&str> = mocks::REFERENCES.iter().filter(|known| known.suite == suite).map(|known| known.role).collect();
+    let roles: Vec<&str> =
+        mocks::REFERENCES.iter().filter(|known| known.suite == suite).map(|known| known.role).collect();
     known("reference", role, roles)?;
-    let Some(reference) = mocks::reference(suite, role) else { return Err(Wrong::Said("there is no such reference".into())) };
+    let Some(reference) = mocks::reference(suite, role) else {
+        return Err(Wrong::Said("there is no such reference".into()));
+    };
     if rest.iter().any(|word| matches!(*word, "--help" | "-h")) {
         anstream::println!("plugfest mock {suite} {role}: {}\n\n{}", reference.about, reference.usage);
         return Ok(exit::GOOD);
     }
     let words: Vec<String> = rest.iter().map(|word| (*word).to_owned()).collect();
-    let mut actor = (reference.make)(&words).map_err(|why| format!("{why} (plugfest mock {suite} {role} --help)"))?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
+    let mut actor =
+        (reference.make)(&words).map_err(|why| format!("{why} (plugfest mock {suite} {role} --help)"))?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| error.to_string())?;
     let mut shell = Shell::new(std::env::current_dir().unwrap_or_default());
     shell.owns_stdio = true;
     let values = std::env::current_exe().map(|path| ("self".to_owned(), path.display().to_string()));
     shell.given = Given {
         args: words,
         env: std::env::vars().collect(),
-        wall: std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs()),
+        wall: std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .map_or(0, |since| since.as_secs()),
         values: values.into_iter().collect(),
     };
     let ended = runtime.block_on(shell.run(actor.as_mut(), &mut Nothing));

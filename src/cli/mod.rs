@@ -123,6 +123,7 @@ fn known<'a>(what: &str, name: &str, names: impl IntoIterator<Item = &'a str> + 
         return Ok(());
     }
     let list = names.clone().into_iter().collect::<Vec<_>>().join(", ");
-    let near = crate::scenario::error::nearest(name, names).map_or(String::new(), |near| format!(", did you mean `{near}`?"));
+    let near = crate::scenario::error::nearest(name, names)
+        .map_or(String::new(), |near| format!(", did you mean `{near}`?"));
     Err(Wrong::Said(format!("there is no {what} `{name}`{near} (known: {list})")))
 }

@@ -95,13 +95,17 @@ pub(super) fn run(args: Args) -> Result<i32, Wrong> {
     }
     let stop = stop_on_signals();
     let mut code = exit::GOOD;
-    let folder = tempfile::Builder::new().prefix("plugfest-").tempdir().map_err(|error| format!("no folder for the run: {error}"))?;
+    let folder = tempfile::Builder::new()
+        .prefix("plugfest-")
+        .tempdir()
+        .map_err(|error| format!("no folder for the run: {error}"))?;
     let mut keep = false;
     let mut human: Option<Human<anstream::Stdout>> = None;
     for _ in 0..args.repeat.max(1) {
         for job in &jobs {
             let report = human.get_or_insert_with(|| Human::new(anstream::stdout(), job.again.clone()));
-            let (job_code, kept) = run_job(&args, &corpus, job, folder.path(), &stop, report, &mut reporters)?;
+            let (job_code, kept) =
+                run_job(&args, &corpus, job, folder.path(), &stop, report, &mut reporters)?;
             code = exit::stronger(code, job_code);
             keep |= kept;
         }
@@ -126,7 +130,11 @@ fn stop_on_signals() -> Arc<AtomicBool> {
         let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
         runtime.block_on(async {
             use tokio::signal::unix::{SignalKind, signal};
-            let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else { return };
+            let (Ok(mut interrupt), Ok(mut terminate)) =
+                (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+            else {
+                return;
+            };
             tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
             set.store(true, Ordering::Relaxed);
         });
@@ -146,17 +154,25 @@ fn run_job(
     let subject = &job.subject;
     let suite = corpus.suite(&subject.suite)?;
     known("role", &subject.role, suite.role_names().collect::<Vec<_>>())?;
-    let profile = args.profile.clone().or_else(|| subject.profile.clone()).unwrap_or_else(|| suite.profiles[0].clone());
+    let profile =
+        args.profile.clone().or_else(|| subject.profile.clone()).unwrap_or_else(|| suite.profiles[0].clone());
     known("profile", &profile, suite.profiles.iter().map(String::as_str))?;
     let selection = selection(args, &profile)?;
     let plan = Plan::build(&suite, subject, &selection)?;
     if plan.cases.iter().all(|case| !case.selected) {
-        return Err(Wrong::Said(format!("no case of {} {} begins with {}", subject.suite, subject.role, selection.prefixes.join(" or "))));
+        return Err(Wrong::Said(format!(
+            "no case of {} {} begins with {}",
+            subject.suite,
+            subject.role,
+            selection.prefixes.join(" or ")
+        )));
     }
     let mut baseline = read_baseline(args, subject)?;
     let options = Options {
         vehicle: job.vehicle.clone(),
-        jobs: args.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(2, std::num::NonZero::get)),
+        jobs: args
+            .jobs
+            .unwrap_or_else(|| std::thread::available_parallelism().map_or(2, std::num::NonZero::get)),
         ignore_needs: args.ignore_needs,
         folder: folder.to_path_buf(),
         stop: stop.clone(),
@@ -204,7 +220,8 @@ fn run_plan(
 }
 
 fn read_baseline(args: &Args, subject: &Subject) -> Result<Option<Baseline>, Wrong> {
-    let path = args.baseline.clone().or_else(|| subject.baseline.as_ref().map(|path| subject.locate(path).into()));
+    let path =
+        args.baseline.clone().or_else(|| subject.baseline.as_ref().map(|path| subject.locate(path).into()));
     Ok(path.map(|path| Baseline::read(&path)).transpose()?)
 }
 
@@ -244,12 +261,16 @@ fn jobs(args: &Args, corpus: &Corpus) -> Result<Vec<Job>, Wrong> {
     }
     if !args.command.is_empty() {
         let [suite, role, ..] = args.selection.as_slice() else {
-            return Err(Wrong::Said("say which suite and role the command plays: plugfest run SUITE ROLE -- COMMAND".into()));
+            return Err(Wrong::Said(
+                "say which suite and role the command plays: plugfest run SUITE ROLE -- COMMAND".into(),
+            ));
         };
         let mut subject = Subject::of_command(suite, role, args.command.clone());
         subject.capabilities = mocks::reference(suite, role)
             .filter(|_| is_reference(&args.command, suite, role))
-            .map(|reference| (reference.subject)().capabilities.iter().map(|name| (*name).to_owned()).collect())
+            .map(|reference| {
+                (reference.subject)().capabilities.iter().map(|name| (*name).to_owned()).collect()
+            })
             .unwrap_or_default();
         let again = format!(" -- {}", args.command.join(" "));
         return Ok(vec![Job { subject, vehicle: Vehicle::Process, vehicle_name: "process", again }]);
@@ -269,11 +290,15 @@ fn reference_jobs(args: &Args) -> Vec<Job> {
         suite.is_none_or(|suite| suite == reference.suite) && role.is_none_or(|role| role == reference.role)
     };
     let vehicles = [("simulator", Vehicle::Simulator(Faults::default())), ("process", Vehicle::Process)];
-    let vehicles = vehicles.into_iter().filter(|(name, _)| args.vehicle.as_deref().is_none_or(|only| only == *name));
+    let vehicles =
+        vehicles.into_iter().filter(|(name, _)| args.vehicle.as_deref().is_none_or(|only| only == *name));
     let program = std::env::current_exe().map_or("plugfest".into(), |path| path.display().to_string());
     let references: Vec<&Reference> = mocks::REFERENCES.iter().filter(wanted).collect();
     let job = |(vehicle_name, vehicle): (&'static str, Vehicle)| {
-        references.iter().map(move |reference| (vehicle_name, vehicle.clone(), *reference)).collect::<Vec<_>>()
+        references
+            .iter()
+            .map(move |reference| (vehicle_name, vehicle.clone(), *reference))
+            .collect::<Vec<_>>()
     };
     let all = vehicles.flat_map(job);
     all.map(|(vehicle_name, vehicle, reference)| {
@@ -288,6 +313,7 @@ fn reporter(text: &str) -> Result<Box<dyn Reporter>, Wrong> {
         return Err(Wrong::Said(format!("--report {text}: write FORMAT=PATH, for example jsonl=run.jsonl")));
     };
     known("report format", format, ["jsonl"])?;
-    let file = File::create(path).map_err(|error| format!("--report {text}: {path} cannot be written: {error}"))?;
+    let file =
+        File::create(path).map_err(|error| format!("--report {text}: {path} cannot be written: {error}"))?;
     Ok(Box::new(Jsonl::new(BufWriter::new(file))))
 }

@@ -5,8 +5,8 @@
 //! anywhere, a stream gives the same messages, the same [`Malformed`] and the same end; `testing` proves it.
 
 pub mod cbor;
-pub mod http1;
 pub mod frame;
+pub mod http1;
 pub mod json;
 pub mod layout;
 pub mod lines;

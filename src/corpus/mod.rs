@@ -93,7 +93,10 @@ impl Corpus {
         let mut keep = |error: FileErrors| errors.push(error);
         let file = |other: &str| self.files.get(&format!("{name}/{other}"));
         let Some(main) = file("suite.toml") else {
-            return Err(vec![FileErrors::unreadable(&format!("{name}/suite.toml"), "there is no such suite")]);
+            return Err(vec![FileErrors::unreadable(
+                &format!("{name}/suite.toml"),
+                "there is no such suite",
+            )]);
         };
         let mut suite = Suite::parse(name, &main.name, &main.text).map_err(|error| vec![error])?;
         if let Some(file) = file("requirements.toml") {
@@ -107,7 +110,8 @@ impl Corpus {
             suite.open = open(&file.name, &file.text).map_err(&mut keep).unwrap_or_default();
         }
         for (path, file) in &self.files {
-            let Some(id) = path.strip_prefix(&format!("{name}/")).and_then(|rest| rest.strip_suffix(".toml")) else {
+            let Some(id) = path.strip_prefix(&format!("{name}/")).and_then(|rest| rest.strip_suffix(".toml"))
+            else {
                 continue;
             };
             if OTHER.iter().any(|other| *other == format!("{id}.toml")) {
@@ -136,7 +140,8 @@ fn open(file: &str, text: &str) -> Result<BTreeMap<String, String>, FileErrors> 
 
 fn collect(root: &Path, folder: &Path, found: &mut Vec<(String, String, String)>) -> Result<(), String> {
     let cannot = |error: std::io::Error| format!("cannot be read: {error}");
-    let mut entries: Vec<_> = fs::read_dir(folder).map_err(cannot)?.collect::<Result<_, _>>().map_err(cannot)?;
+    let mut entries: Vec<_> =
+        fs::read_dir(folder).map_err(cannot)?.collect::<Result<_, _>>().map_err(cannot)?;
     entries.sort_by_key(|entry| entry.path());
     for entry in entries {
         let path = entry.path();

@@ -2,6 +2,7 @@
 
 use super::deliver::millis;
 use super::finding::Breach;
+use super::lane::Wire;
 use super::{Asked, GuardKind, LaneSource, Line, Play, Ran, Stage};
 use crate::actor::{Act, Nanos};
 use crate::datum::{Bindings, Kind, Names, Pattern};
@@ -143,8 +144,11 @@ impl Play {
         let state = &self.steps[step];
         let (Some(pending), None) = (state.pending_at, state.deadline) else { return false };
         let line = &self.script.steps[step];
-        let deadline = match (&line.verb, line.since.and_then(|since| self.steps[since].met_at), line.within) {
-            (Verb::Quiet(duration), ..) => pending + duration.resolve(&self.script.timing, 1.0).unwrap_or_default(),
+        let deadline = match (&line.verb, line.since.and_then(|since| self.steps[since].met_at), line.within)
+        {
+            (Verb::Quiet(duration), ..) => {
+                pending + duration.resolve(&self.script.timing, 1.0).unwrap_or_default()
+            }
             (_, Some(since), Some(within)) => since + within,
             _ if !self.acts_before_are_done(step) => return false,
             (_, _, within) => {
@@ -184,7 +188,8 @@ impl Play {
         let step = self.head(lane)?;
         let state = &self.steps[step];
         let over = state.deadline.is_some_and(|deadline| self.now > deadline);
-        (matches!(self.script.steps[step].verb, Verb::Quiet(_)) && state.pending_at.is_some() && !over).then_some(step)
+        (matches!(self.script.steps[step].verb, Verb::Quiet(_)) && state.pending_at.is_some() && !over)
+            .then_some(step)
     }
 
     /// Judges what did not come: only when the alarm rings, since only then all that came has been delivered.
@@ -192,15 +197,31 @@ impl Play {
         let mut changed = false;
         for lane in 0..self.lanes.len() {
             let Some(step) = self.head(lane) else { continue };
-            let Some(deadline) = self.steps[step].deadline.filter(|deadline| *deadline <= self.now) else { continue };
+            let Some(deadline) = self.steps[step].deadline.filter(|deadline| *deadline <= self.now) else {
+                continue;
+            };
             let lag = self.now - deadline;
             match &self.script.steps[step].verb {
+                Verb::Quiet(_)
+                    if self.lanes[self.root(lane)]
+                        .wires
+                        .iter()
+                        .any(|id| self.wires.get(id).is_some_and(Wire::is_inside_a_message)) =>
+                {
+                    let message = "bytes came where nothing should, and they are no whole message".into();
+                    self.break_step(step, Breach::Broken, "quiet", message, String::new());
+                    self.meet(step);
+                    changed = true;
+                }
                 Verb::Quiet(_) => {
                     self.meet(step);
                     changed = true;
                 }
                 Verb::Expect(_) if rang && lag > self.script.time("lag") => {
-                    self.notes.push(format!("the machine was {} late; a deadline was moved by as much", millis(lag)));
+                    self.notes.push(format!(
+                        "the machine was {} late; a deadline was moved by as much",
+                        millis(lag)
+                    ));
                     self.steps[step].deadline = Some(self.now + lag);
                     changed = true;
                 }
@@ -225,7 +246,9 @@ impl Play {
         let taken: Vec<String> = self.lanes[line.lane]
             .recent
             .iter()
-            .chain(if root == line.lane { None } else { Some(&self.lanes[root].recent) }.into_iter().flatten())
+            .chain(
+                if root == line.lane { None } else { Some(&self.lanes[root].recent) }.into_iter().flatten(),
+            )
             .filter(|(_, taker)| taker != "nobody")
             .rev()
             .take(3)
@@ -250,7 +273,10 @@ impl Play {
                 .zip(&self.steps)
                 .any(|(line, state)| matches!(line.verb, Verb::Act(_)) && state.met_at.is_none());
             let root = self.root(lane);
-            let of_process = matches!(self.script.lanes[root].source, LaneSource::Declared(Source::Process | Source::Stderr));
+            let of_process = matches!(
+                self.script.lanes[root].source,
+                LaneSource::Declared(Source::Process | Source::Stderr)
+            );
             if can_revive || of_process || self.is_alive(lane) {
                 continue;
             }
@@ -344,7 +370,8 @@ impl Play {
         let script = self.script.clone();
         for (index, guard) in script.rules.iter().enumerate() {
             let GuardKind::Every { interval, acts } = &guard.kind else { continue };
-            let bound = acts.iter().all(|line| line.uses.iter().all(|name| self.bindings.get(name).is_some()));
+            let bound =
+                acts.iter().all(|line| line.uses.iter().all(|name| self.bindings.get(name).is_some()));
             let state = &self.guards[index];
             if state.begun.is_none() || state.ended || !bound {
                 continue;
@@ -354,10 +381,18 @@ impl Play {
             }
             self.guards[index].next_beat = Some(self.now + (*interval).max(1));
             let lane = guard.lanes[0];
-            let busy = self.operations.values().any(|asker| *asker == lane) || self.errands.iter().any(|errand| errand.rule == index);
+            let busy = self.operations.values().any(|asker| *asker == lane)
+                || self.errands.iter().any(|errand| errand.rule == index);
             if !busy {
                 let bindings = self.bindings.clone();
-                self.errands.push(super::Errand { due: self.now, rule: index, next: 0, bindings, lane, wire: None });
+                self.errands.push(super::Errand {
+                    due: self.now,
+                    rule: index,
+                    next: 0,
+                    bindings,
+                    lane,
+                    wire: None,
+                });
                 return true;
             }
         }

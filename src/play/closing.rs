@@ -107,16 +107,26 @@ impl Play {
 
     /// Whether the subject runs, or is none that we start.
     fn is_started(&self) -> bool {
-        self.script.subject.command.is_empty() || self.subject.is_some_and(|id| self.wires.get(&id).is_some_and(|wire| wire.opened))
+        self.script.subject.command.is_empty()
+            || self.subject.is_some_and(|id| self.wires.get(&id).is_some_and(|wire| wire.opened))
     }
 
     /// The goodbye cannot be said: the subject is gone. Its exchange is charged like any other.
     fn fail_goodbye(&mut self) {
-        let open = self.script.steps.iter().zip(&self.steps).position(|(line, state)| {
-            state.met_at.is_none() && matches!(line.verb, Verb::Expect(_))
-        });
+        let open = self
+            .script
+            .steps
+            .iter()
+            .zip(&self.steps)
+            .position(|(line, state)| state.met_at.is_none() && matches!(line.verb, Verb::Expect(_)));
         if let Some(step) = open {
-            self.break_step(step, Breach::Ended, "", "the subject ended before its goodbye".into(), String::new());
+            self.break_step(
+                step,
+                Breach::Ended,
+                "",
+                "the subject ended before its goodbye".into(),
+                String::new(),
+            );
         }
         self.drain_all();
     }
@@ -187,12 +197,15 @@ impl Play {
     }
 
     fn is_all_spent(&self) -> bool {
-        self.wires.values().all(|wire| wire.is_spent() || !wire.opened || (!wire.is_process && wire.we_closed && self.is_aborted()))
+        self.wires.values().all(|wire| {
+            wire.is_spent() || !wire.opened || (!wire.is_process && wire.we_closed && self.is_aborted())
+        })
     }
 
     fn signal_all(&mut self, signal: i32) {
         let running = |(id, wire): (&WireId, &super::lane::Wire)| {
-            (wire.is_process && wire.opened && wire.exited.is_none() && id.listener().is_none()).then_some(*id)
+            (wire.is_process && wire.opened && wire.exited.is_none() && id.listener().is_none())
+                .then_some(*id)
         };
         let ids: Vec<WireId> = self.wires.iter().filter_map(running).collect();
         for wire in ids {
@@ -207,7 +220,9 @@ impl Play {
         for (index, guard) in script.rules.iter().enumerate() {
             let seen = self.guards[index].seen;
             match &guard.kind {
-                GuardKind::Require { least, .. } if seen < *least && clean && self.guards[index].begun.is_some() => {
+                GuardKind::Require { least, .. }
+                    if seen < *least && clean && self.guards[index].begun.is_some() =>
+                {
                     let message = format!("the rule {} saw {seen} messages, it needs {least}", guard.label);
                     self.add(Finding {
                         requirement: guard.covers.clone().unwrap_or_default(),

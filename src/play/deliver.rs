@@ -18,7 +18,14 @@ enum Taker {
 
 impl Play {
     /// Delivers a message or observation that came on a lane.
-    pub(super) fn deliver(&mut self, lane: usize, wire: Option<WireId>, kind: Kind, datum: Datum, range: Range<u64>) {
+    pub(super) fn deliver(
+        &mut self,
+        lane: usize,
+        wire: Option<WireId>,
+        kind: Kind,
+        datum: Datum,
+        range: Range<u64>,
+    ) {
         if self.driver_answer(lane, wire, kind, &datum) {
             return;
         }
@@ -54,7 +61,10 @@ impl Play {
                         let message = Datum::Map(kept.collect(), crate::datum::Head::Preferred);
                         self.deliver(asker, None, Kind::Message, message, 0..0);
                     }
-                    None => self.give_up(format!("the driver answered what nobody asked: {}", crate::datum::brief(datum))),
+                    None => self.give_up(format!(
+                        "the driver answered what nobody asked: {}",
+                        crate::datum::brief(datum)
+                    )),
                 }
             }
             Kind::Malformed => self.give_up(format!(
@@ -73,7 +83,9 @@ impl Play {
     fn view_of(&mut self, lane: usize, view: View<'_>) -> usize {
         let script = self.script.clone();
         let fits = |(index, candidate): &(usize, &super::Lane)| match &candidate.source {
-            LaneSource::View { of, matching } => *of == lane && self.fits(*index, matching, view, &self.bindings).is_ok(),
+            LaneSource::View { of, matching } => {
+                *of == lane && self.fits(*index, matching, view, &self.bindings).is_ok()
+            }
             _ => false,
         };
         match script.lanes.iter().enumerate().find(fits) {
@@ -98,7 +110,13 @@ impl Play {
         path
     }
 
-    fn fits(&self, lane: usize, pattern: &Pattern, view: View<'_>, bindings: &Bindings) -> Result<Found, Mismatch> {
+    fn fits(
+        &self,
+        lane: usize,
+        pattern: &Pattern,
+        view: View<'_>,
+        bindings: &Bindings,
+    ) -> Result<Found, Mismatch> {
         let suite = &self.script.name.suite;
         let checks = |name: &str, datum: &Datum| protocol::check(suite, name, datum);
         let mut scope = Scope::new(self.compare(lane), bindings, &checks);
@@ -126,18 +144,23 @@ impl Play {
     }
 
     fn rule_takes(&self, lane: usize, view: View<'_>) -> Option<(Taker, Found)> {
-        self.script.rules.iter().enumerate().filter(|(index, guard)| guard.lanes.contains(&lane) && self.is_on(*index)).find_map(
-            |(index, guard)| {
+        self.script
+            .rules
+            .iter()
+            .enumerate()
+            .filter(|(index, guard)| guard.lanes.contains(&lane) && self.is_on(*index))
+            .find_map(|(index, guard)| {
                 let (pattern, most) = match &guard.kind {
-                    GuardKind::Allow { pattern, most } | GuardKind::Answer { pattern, most, .. } => (pattern, most),
+                    GuardKind::Allow { pattern, most } | GuardKind::Answer { pattern, most, .. } => {
+                        (pattern, most)
+                    }
                     _ => return None,
                 };
                 if most.is_some_and(|most| self.guards[index].seen >= most) {
                     return None;
                 }
                 self.fits(lane, pattern, view, &self.bindings).ok().map(|found| (Taker::Rule(index), found))
-            },
-        )
+            })
     }
 
     fn is_on(&self, rule: usize) -> bool {
@@ -163,7 +186,9 @@ impl Play {
     fn in_the_skew(&self, rule: usize, lane: usize) -> bool {
         let guard = &self.script.rules[rule];
         let Some(begun) = self.guards[rule].begun else { return true };
-        let foreign = |step: Option<usize>| step.is_some_and(|step| self.root(self.script.steps[step].lane) != self.root(lane));
+        let foreign = |step: Option<usize>| {
+            step.is_some_and(|step| self.root(self.script.steps[step].lane) != self.root(lane))
+        };
         foreign(guard.from) && self.now < begun + self.script.time("skew")
     }
 
@@ -181,16 +206,19 @@ impl Play {
             },
             GuardKind::Require { pattern, of, .. } => {
                 let whole = view.kind == Kind::Message;
-                let concerned = of.as_ref().map_or(whole, |of| self.fits(lane, of, view, &self.bindings).is_ok());
+                let concerned =
+                    of.as_ref().map_or(whole, |of| self.fits(lane, of, view, &self.bindings).is_ok());
                 if !concerned {
                     return false;
                 }
                 self.guards[index].seen += 1;
                 match self.fits(lane, pattern, view, &self.bindings) {
                     Ok(found) => found.remember(&mut self.bindings),
-                    Err(mismatch) => self.break_rule(index, lane, view, Some(mismatch), "what it requires is not met"),
+                    Err(mismatch) => {
+                        self.break_rule(index, lane, view, Some(mismatch), "what it requires is not met")
+                    }
                 }
-                of.is_some()
+                of.is_some() && !guard.of_suite
             }
             GuardKind::Check(name) => {
                 let Some(mut watch) = self.guards[index].watch.take() else { return false };
@@ -205,7 +233,14 @@ impl Play {
         }
     }
 
-    fn break_rule(&mut self, rule: usize, lane: usize, view: View<'_>, mismatch: Option<Mismatch>, what: &str) {
+    fn break_rule(
+        &mut self,
+        rule: usize,
+        lane: usize,
+        view: View<'_>,
+        mismatch: Option<Mismatch>,
+        what: &str,
+    ) {
         let guard = &self.script.rules[rule];
         let covers = guard.covers.clone().unwrap_or_else(|| self.script.lanes[lane].default.clone());
         let message = match &mismatch {
@@ -252,12 +287,19 @@ impl Play {
 
     /// Whether what a step takes came in time.
     fn judge_time(&mut self, step: usize, line: &Line) {
-        let since = line.since.and_then(|since| self.steps[since].met_at).unwrap_or(self.lanes[line.lane].last_met);
+        let since =
+            line.since.and_then(|since| self.steps[since].met_at).unwrap_or(self.lanes[line.lane].last_met);
         if let Some(floor) = line.floor
             && self.now < since + floor
         {
             let early = since + floor - self.now;
-            self.break_step(step, Breach::Broken, "early", format!("too early by {}", millis(early)), String::new());
+            self.break_step(
+                step,
+                Breach::Broken,
+                "early",
+                format!("too early by {}", millis(early)),
+                String::new(),
+            );
         }
         if let Some(deadline) = self.steps[step].deadline
             && self.now > deadline + self.script.time("lag")
@@ -267,7 +309,14 @@ impl Play {
         }
     }
 
-    fn take_by_rule(&mut self, rule: usize, lane: usize, wire: Option<WireId>, view: View<'_>, found: &Found) {
+    fn take_by_rule(
+        &mut self,
+        rule: usize,
+        lane: usize,
+        wire: Option<WireId>,
+        view: View<'_>,
+        found: &Found,
+    ) {
         self.guards[rule].seen += 1;
         found.remember(&mut self.bindings);
         let script = self.script.clone();
@@ -388,7 +437,14 @@ impl Play {
     }
 
     /// Charges a step.
-    pub(super) fn break_step(&mut self, step: usize, outcome: Breach, kind: &str, message: String, got: String) {
+    pub(super) fn break_step(
+        &mut self,
+        step: usize,
+        outcome: Breach,
+        kind: &str,
+        message: String,
+        got: String,
+    ) {
         let line = &self.script.steps[step];
         let finding = Finding {
             requirement: line.covers.clone(),

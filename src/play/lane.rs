@@ -64,6 +64,8 @@ pub(super) struct Wire {
     pub(super) messages: u64,
     /// Acts on it whose failure concerns it.
     pub(super) acts: Vec<ActId>,
+    /// Up to where the stream was messages.
+    consumed: u64,
     tail: Tail,
 }
 
@@ -90,13 +92,24 @@ impl Wire {
             exited: None,
             messages: 0,
             acts: Vec::new(),
+            consumed: 0,
             tail: Tail::default(),
         }
     }
 
+    /// Whether bytes came that are no whole message yet; a line end alone is none.
+    pub(super) fn is_inside_a_message(&self) -> bool {
+        const LINE_END: u64 = 2;
+        !self.ended && self.tail.end > self.consumed + LINE_END
+    }
+
     /// Whether nothing more can come from it.
     pub(super) fn is_spent(&self) -> bool {
-        if self.is_process { self.ended && self.exited.is_some() } else { self.closed || (self.ended && self.we_closed) }
+        if self.is_process {
+            self.ended && self.exited.is_some()
+        } else {
+            self.closed || (self.ended && self.we_closed)
+        }
     }
 }
 
@@ -140,7 +153,9 @@ impl super::Script {
     /// The lane of the subject's standard output, or `process` where it has none.
     pub(super) fn stdio_lane(&self) -> usize {
         let declared = |wanted: Source| {
-            self.lanes.iter().position(|lane| matches!(lane.source, LaneSource::Declared(source) if source == wanted))
+            self.lanes
+                .iter()
+                .position(|lane| matches!(lane.source, LaneSource::Declared(source) if source == wanted))
         };
         declared(Source::Stdio).or_else(|| declared(Source::Process)).unwrap_or(0)
     }
@@ -148,18 +163,22 @@ impl super::Script {
 
 impl Play {
     pub(super) fn listening(&mut self, id: WireId, at: &Address) {
-        let Some(lane) = self.lanes.iter().position(|lane| lane.listener.as_ref().is_some_and(|(wire, _)| *wire == id))
+        let Some(lane) =
+            self.lanes.iter().position(|lane| lane.listener.as_ref().is_some_and(|(wire, _)| *wire == id))
         else {
             return;
         };
         self.lanes[lane].listener = Some((id, Some(at.clone())));
         let name = self.script.lanes[lane].name.clone();
         let (url, port) = match at {
-            Address::Tcp(at) => (format!("http://{at}"), at.rsplit_once(':').and_then(|(_, port)| port.parse::<i64>().ok())),
+            Address::Tcp(at) => {
+                (format!("http://{at}"), at.rsplit_once(':').and_then(|(_, port)| port.parse::<i64>().ok()))
+            }
             Address::Unix(path) => (format!("unix:{path}"), None),
             Address::Relay(path) => {
                 let program = self.bindings.get("self").and_then(Datum::as_inserted).unwrap_or_default();
-                self.bindings.set("peer", Datum::array([program.into(), "relay".into(), path.clone().into()]));
+                self.bindings
+                    .set("peer", Datum::array([program.into(), "relay".into(), path.clone().into()]));
                 (path.clone(), None)
             }
         };
@@ -187,7 +206,9 @@ impl Play {
 
     pub(super) fn opened(&mut self, id: WireId, from: Option<WireId>, peer: &Peer) {
         if let Some(listener) = from {
-            let owner = |lane: &super::lane::LaneState| lane.listener.as_ref().is_some_and(|(wire, _)| *wire == listener);
+            let owner = |lane: &super::lane::LaneState| {
+                lane.listener.as_ref().is_some_and(|(wire, _)| *wire == listener)
+            };
             let Some(lane) = self.lanes.iter().position(owner) else { return };
             let wire = Wire::new(self, lane, matches!(peer, Peer::Process { .. }));
             self.wires.insert(id, wire);
@@ -241,10 +262,19 @@ impl Play {
         while let Some(wire) = self.wires.get_mut(&id) {
             let (lane, next) = match part {
                 Part::Main => (wire.lane, wire.codec.next()),
-                Part::Stderr => (wire.stderr_lane.unwrap_or(wire.lane), wire.stderr.as_mut().and_then(|codec| codec.next())),
+                Part::Stderr => (
+                    wire.stderr_lane.unwrap_or(wire.lane),
+                    wire.stderr.as_mut().and_then(|codec| codec.next()),
+                ),
             };
             let Some(result) = next else { return };
-            wire.messages += u64::from(part == Part::Main);
+            if part == Part::Main {
+                wire.messages += 1;
+                wire.consumed = match &result {
+                    Ok(message) => message.wire.end.max(wire.consumed),
+                    Err(_) => wire.tail.end,
+                };
+            }
             match result {
                 Ok(message) => self.deliver(lane, Some(id), message.kind, message.datum, message.wire),
                 Err(malformed) => {
@@ -323,10 +353,13 @@ impl Play {
             LaneSource::Declared(Source::Stdio | Source::Process | Source::Stderr) => {
                 self.subject.is_none_or(|id| self.wires.get(&id).is_none_or(|wire| !wire.is_spent()))
             }
-            LaneSource::Declared(Source::Driver | Source::AcceptRelay | Source::AcceptTcp | Source::AcceptUnix) => true,
+            LaneSource::Declared(
+                Source::Driver | Source::AcceptRelay | Source::AcceptTcp | Source::AcceptUnix,
+            ) => true,
             _ => {
                 let wires = &self.lanes[root].wires;
-                wires.is_empty() || wires.iter().any(|id| self.wires.get(id).is_some_and(|wire| !wire.is_spent()))
+                wires.is_empty()
+                    || wires.iter().any(|id| self.wires.get(id).is_some_and(|wire| !wire.is_spent()))
             }
         }
     }

@@ -24,7 +24,9 @@ pub use step::{Made, Ran, StepAct, read_act, verbs};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::actor::{Act, ActId, Actor, Doing, Doings, Event, Exit, Given, Nanos, Part, Value, What, Why, WireId};
+use crate::actor::{
+    Act, ActId, Actor, Doing, Doings, Event, Exit, Given, Nanos, Part, Value, What, Why, WireId,
+};
 use crate::datum::{Bindings, Datum, Kind};
 use crate::play::closing::Phase;
 use crate::play::lane::{LaneState, Wire};
@@ -195,7 +197,9 @@ impl Play {
         self.bindings.set("now", given.wall);
         let script = self.script.clone();
         for (index, lane) in script.lanes.iter().enumerate() {
-            if let LaneSource::Declared(Source::AcceptRelay | Source::AcceptTcp | Source::AcceptUnix) = lane.source {
+            if let LaneSource::Declared(Source::AcceptRelay | Source::AcceptTcp | Source::AcceptUnix) =
+                lane.source
+            {
                 let act = Stage::new(self, index, None, None).listen(&lane.name, None);
                 self.ask(act, Asked::Listener);
             }
@@ -209,7 +213,11 @@ impl Play {
     /// Whether any act of this case is a driver operation, and the subject has a driver.
     fn needs_driver(&self) -> bool {
         self.script.subject.driver.is_some()
-            && self.script.lanes.iter().any(|lane| matches!(lane.source, LaneSource::Declared(Source::Driver)))
+            && self
+                .script
+                .lanes
+                .iter()
+                .any(|lane| matches!(lane.source, LaneSource::Declared(Source::Driver)))
     }
 
     fn ask(&mut self, act: Result<ActId, String>, asked: Asked) {

@@ -9,8 +9,8 @@ use crate::requirement::Level;
 use crate::scenario::error::Problem;
 use crate::scenario::table::{Span, Text};
 use crate::scenario::{
-    Duration, Isolation, LaneSpec, Launch, Opening, Role, Row, Rule, RuleKind, Scenario, Source, Step, Suite, Timing,
-    Verb,
+    Duration, Isolation, LaneSpec, Launch, Opening, Role, Row, Rule, RuleKind, Scenario, Source, Step, Suite,
+    Timing, Verb,
 };
 use crate::subject::Subject;
 
@@ -129,6 +129,7 @@ pub struct Lane {
 
 /// Where the messages of a lane come from.
 #[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "the variants say what their fields are")]
 pub enum LaneSource {
     /// What suite.toml declares.
     Declared(Source),
@@ -190,6 +191,7 @@ pub struct Guard {
 
 /// What a rule of a script says.
 #[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "the variants say what their fields are")]
 pub enum GuardKind {
     /// No message fits.
     Forbid(Pattern),
@@ -221,7 +223,12 @@ impl Script {
     ) -> Result<Self, Vec<Problem>> {
         let Some(role) = suite.role(&scenario.role.text, profile, mode) else {
             let known = suite.role_names();
-            return Err(vec![Problem::unknown(scenario.role.span.clone(), "role", &scenario.role.text, known)]);
+            return Err(vec![Problem::unknown(
+                scenario.role.span.clone(),
+                "role",
+                &scenario.role.text,
+                known,
+            )]);
         };
         let timing = timing(suite, scenario, subject, knobs.time_scale).map_err(|problem| vec![problem])?;
         let mut builder = Builder {
@@ -246,7 +253,8 @@ impl Script {
             return Err(problems);
         }
         let starts = !steps.iter().any(|step| matches!(&step.verb, Verb::Act(act) if act.starts_subject()));
-        let own_process = scenario.steps.iter().any(|step| matches!(&step.verb, Verb::Act(act) if act.needs_own_process()));
+        let own_process =
+            scenario.steps.iter().any(|step| matches!(&step.verb, Verb::Act(act) if act.needs_own_process()));
         let over_sockets = lanes.first().is_some_and(|lane| {
             matches!(lane.source, LaneSource::Declared(Source::ConnectTcp | Source::ConnectUnix))
         });
@@ -303,8 +311,10 @@ fn lay_over(role: &Launch, scenario: &Launch) -> Launch {
 
 fn timing(suite: &Suite, scenario: &Scenario, subject: &Subject, scale: f64) -> Result<Timing, Problem> {
     let scaled = |name: &str| if OURS.contains(&name) { scale } else { 1.0 };
-    let mut timing: Timing =
-        TIMING.iter().map(|(name, nanos)| ((*name).to_owned(), (*nanos as f64 * scaled(name)) as Nanos)).collect();
+    let mut timing: Timing = TIMING
+        .iter()
+        .map(|(name, nanos)| ((*name).to_owned(), (*nanos as f64 * scaled(name)) as Nanos))
+        .collect();
     for layer in [&suite.timing, &scenario.timing, &subject.timing] {
         for (name, duration) in layer {
             let nanos = duration.resolve(&timing, scaled(name)).map_err(|unknown| {
@@ -340,17 +350,26 @@ impl Builder<'_> {
         }
         let default = self.role.lanes.first().map_or(String::new(), |spec| spec.default.text.clone());
         let bad = self.role.lanes.first().map(|spec| spec.bad.clone()).unwrap_or_default();
-        for (name, source, codec) in [("process", Source::Process, "none"), ("stderr", Source::Stderr, "text-lines")] {
+        for (name, source, codec) in
+            [("process", Source::Process, "none"), ("stderr", Source::Stderr, "text-lines")]
+        {
             let source = LaneSource::Declared(source);
             let bad = if name == "process" { bad.clone() } else { Vec::new() };
-            self.lanes.push(Lane { name: name.into(), source, codec: codec.into(), default: default.clone(), bad });
+            self.lanes.push(Lane {
+                name: name.into(),
+                source,
+                codec: codec.into(),
+                default: default.clone(),
+                bad,
+            });
         }
         let steps = self.scenario.steps.iter().chain(&self.role.opening).chain(&self.role.goodbye);
-        let in_rules = self.scenario.rules.iter().chain(&self.suite.rules).flat_map(|rule| match &rule.kind {
-            RuleKind::Every { acts, .. } => acts.as_slice(),
-            RuleKind::Answer { with, .. } => with.as_slice(),
-            _ => &[],
-        });
+        let in_rules =
+            self.scenario.rules.iter().chain(&self.suite.rules).flat_map(|rule| match &rule.kind {
+                RuleKind::Every { acts, .. } => acts.as_slice(),
+                RuleKind::Answer { with, .. } => with.as_slice(),
+                _ => &[],
+            });
         for step in steps.chain(in_rules).cloned().collect::<Vec<_>>() {
             self.made_by(&step);
         }
@@ -382,7 +401,8 @@ impl Builder<'_> {
         if self.lanes.iter().any(|lane| lane.name == made.name) {
             return;
         }
-        let like = made.like.and_then(|name| self.lanes.iter().position(|lane| lane.name == name)).unwrap_or(0);
+        let like =
+            made.like.and_then(|name| self.lanes.iter().position(|lane| lane.name == name)).unwrap_or(0);
         let parent = self.lanes[like].clone();
         let codec = made.codec.map_or(parent.codec.clone(), str::to_owned);
         let default = match (&self.role.exchange, made.is_exchange) {
@@ -417,7 +437,8 @@ impl Builder<'_> {
             if let Some(id) = &step.id
                 && self.ids.insert(id.text.clone(), lines.len()).is_some()
             {
-                self.problems.push(Problem::new(id.span.clone(), format!("the id `{}` is used twice", id.text)));
+                self.problems
+                    .push(Problem::new(id.span.clone(), format!("the id `{}` is used twice", id.text)));
             }
             if let Some(line) = self.line(step, goodbye, None) {
                 lines.push(line);
@@ -527,7 +548,9 @@ impl Builder<'_> {
         match self.ids.get(&id.text) {
             Some(step) => Some(*step),
             None => {
-                ids.extend(self.scenario.steps.iter().filter_map(|step| step.id.as_ref()).map(|id| id.text.as_str()));
+                ids.extend(
+                    self.scenario.steps.iter().filter_map(|step| step.id.as_ref()).map(|id| id.text.as_str()),
+                );
                 let problem = Problem::unknown(id.span.clone(), "step", &id.text, ids);
                 self.problems.push(problem);
                 None
@@ -546,7 +569,12 @@ impl Builder<'_> {
         let ids: Vec<&str> =
             self.suite.rules.iter().filter_map(|rule| rule.id.as_ref()).map(|id| id.text.as_str()).collect();
         for (rule, _) in self.scenario.off.iter().filter(|(rule, _)| !ids.contains(&rule.text.as_str())) {
-            self.problems.push(Problem::unknown(rule.span.clone(), "rule of the suite", &rule.text, ids.iter().copied()));
+            self.problems.push(Problem::unknown(
+                rule.span.clone(),
+                "rule of the suite",
+                &rule.text,
+                ids.iter().copied(),
+            ));
         }
         for rule in &self.suite.rules {
             if self.applies(rule, profile, mode) {
@@ -557,7 +585,8 @@ impl Builder<'_> {
     }
 
     fn applies(&self, rule: &Rule, profile: &str, mode: &str) -> bool {
-        let holds = |names: &[Text], name: &str| names.is_empty() || names.iter().any(|text| text.text == name);
+        let holds =
+            |names: &[Text], name: &str| names.is_empty() || names.iter().any(|text| text.text == name);
         let id = rule.id.as_ref().map(|id| id.text.as_str()).unwrap_or_default();
         let lanes_exist = rule.on.iter().all(|on| self.lanes.iter().any(|lane| lane.name == on.text));
         holds(&rule.profiles, profile)
@@ -649,7 +678,9 @@ impl Builder<'_> {
         }
         for rule in rules {
             match &rule.kind {
-                GuardKind::Forbid(pattern) | GuardKind::Allow { pattern, .. } | GuardKind::Answer { pattern, .. } => {
+                GuardKind::Forbid(pattern)
+                | GuardKind::Allow { pattern, .. }
+                | GuardKind::Answer { pattern, .. } => {
                     look(pattern, &rule.span);
                 }
                 GuardKind::Require { pattern, of, .. } => {
@@ -659,7 +690,9 @@ impl Builder<'_> {
                 GuardKind::Check(_) | GuardKind::Every { .. } => {}
             }
         }
-        used.extend(steps.iter().flat_map(|step| step.uses.iter().map(|name| (name.clone(), step.span.clone()))));
+        used.extend(
+            steps.iter().flat_map(|step| step.uses.iter().map(|name| (name.clone(), step.span.clone()))),
+        );
         let made = self.lanes.iter().map(|lane| format!("{}.url", lane.name)).collect::<Vec<_>>();
         let known: Vec<&str> = bound
             .binds

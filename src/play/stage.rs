@@ -18,7 +18,12 @@ pub struct Stage<'a> {
 }
 
 impl<'a> Stage<'a> {
-    pub(super) fn new(play: &'a mut Play, lane: usize, wire: Option<WireId>, bindings: Option<&'a Bindings>) -> Self {
+    pub(super) fn new(
+        play: &'a mut Play,
+        lane: usize,
+        wire: Option<WireId>,
+        bindings: Option<&'a Bindings>,
+    ) -> Self {
         Self { play, lane, wire, bindings }
     }
 
@@ -29,12 +34,14 @@ impl<'a> Stage<'a> {
 
     /// The connection of the message that this lane took last, else the one opened last.
     pub fn connection(&self) -> Option<WireId> {
-        let lanes = std::iter::successors(Some(self.lane), |lane| match self.play.script.lanes[*lane].source {
-            LaneSource::View { of, .. } => Some(of),
-            _ => None,
-        });
+        let lanes =
+            std::iter::successors(Some(self.lane), |lane| match self.play.script.lanes[*lane].source {
+                LaneSource::View { of, .. } => Some(of),
+                _ => None,
+            });
         let stdio = self.play.subject.filter(|_| self.play.script.is_stdio(self.lane));
-        let current = self.wire.or_else(|| lanes.into_iter().find_map(|lane| self.play.lanes[lane].current)).or(stdio);
+        let current =
+            self.wire.or_else(|| lanes.into_iter().find_map(|lane| self.play.lanes[lane].current)).or(stdio);
         current.filter(|id| self.play.wires.get(id).is_some_and(|wire| wire.opened))
     }
 
@@ -59,7 +66,13 @@ impl<'a> Stage<'a> {
     ///
     /// # Errors
     /// Why the format cannot say it.
-    pub fn encode(&mut self, wire: WireId, kind: Kind, datum: &Datum, out: &mut Payload) -> Result<(), String> {
+    pub fn encode(
+        &mut self,
+        wire: WireId,
+        kind: Kind,
+        datum: &Datum,
+        out: &mut Payload,
+    ) -> Result<(), String> {
         match self.play.wires.get_mut(&wire) {
             Some(wire) => wire.codec.encode(kind, datum, out),
             None => Err(format!("there is no wire {wire}")),
@@ -154,7 +167,8 @@ impl<'a> Stage<'a> {
     /// A place holder of its command that has no value here.
     pub fn start_driver(&mut self) -> Result<ActId, String> {
         let script = self.play.script.clone();
-        let lane = script.lanes.iter().position(|lane| matches!(lane.source, LaneSource::Declared(Source::Driver)));
+        let lane =
+            script.lanes.iter().position(|lane| matches!(lane.source, LaneSource::Declared(Source::Driver)));
         let argv = self.filled(script.subject.driver.as_deref().unwrap_or_default())?;
         let wire = self.new_wire(lane.unwrap_or(0), true);
         Ok(self.spawn(wire, argv, script.subject.env.clone()))
@@ -169,13 +183,16 @@ impl<'a> Stage<'a> {
         if script.subject.driver.is_none() {
             return Ran::Failed(format!("the subject has no driver and no [op.{op}] command"));
         }
-        let driver = script.lanes.iter().position(|lane| matches!(lane.source, LaneSource::Declared(Source::Driver)));
+        let driver =
+            script.lanes.iter().position(|lane| matches!(lane.source, LaneSource::Declared(Source::Driver)));
         let Some(wire) = driver.and_then(|lane| self.play.lanes[lane].current) else { return Ran::NotYet };
         let id = self.play.next_operation;
         self.play.next_operation += 1;
         self.play.operations.insert(id, self.lane);
         let mut message = vec![("id".to_owned(), Datum::from(id)), ("op".to_owned(), Datum::text(op))];
-        let known = ["peer", "url", "api_key", "upstream"].into_iter().filter(|name| !fields.iter().any(|(key, _)| key == name));
+        let known = ["peer", "url", "api_key", "upstream"]
+            .into_iter()
+            .filter(|name| !fields.iter().any(|(key, _)| key == name));
         for name in known {
             if let Some(value) = self.bindings().get(name) {
                 message.push((name.to_owned(), value.clone()));
@@ -240,7 +257,9 @@ impl<'a> Stage<'a> {
     }
 
     fn subject_address(&self, lane: usize) -> Result<Address, String> {
-        let text = |name: &str| self.bindings().get(name).and_then(Datum::as_inserted).ok_or(format!("`{name}` is not bound"));
+        let text = |name: &str| {
+            self.bindings().get(name).and_then(Datum::as_inserted).ok_or(format!("`{name}` is not bound"))
+        };
         match self.play.script.lanes[lane].source {
             LaneSource::Declared(Source::ConnectUnix) => text("socket").map(Address::Unix),
             LaneSource::Declared(_) => text("port").map(|port| Address::Tcp(format!("127.0.0.1:{port}"))),
@@ -279,7 +298,9 @@ impl<'a> Stage<'a> {
         match self.play.script.lanes[lane].source {
             LaneSource::Declared(Source::AcceptRelay) => Ok(Address::Relay(path)),
             LaneSource::Declared(Source::AcceptUnix) => Ok(Address::Unix(path)),
-            LaneSource::Declared(Source::AcceptTcp | Source::ConnectTcp) => Ok(Address::Tcp("127.0.0.1:0".into())),
+            LaneSource::Declared(Source::AcceptTcp | Source::ConnectTcp) => {
+                Ok(Address::Tcp("127.0.0.1:0".into()))
+            }
             LaneSource::Declared(Source::ConnectUnix) => Ok(Address::Unix(path)),
             LaneSource::Made { like } => self.own_address(like, name),
             _ => Err(format!("the lane `{name}` cannot listen")),
@@ -334,8 +355,19 @@ fn fill(command: &[String], bindings: &Bindings) -> Result<Vec<String>, String> 
 }
 
 /// The place holders of commands.
-pub const PLACE_HOLDERS: [&str; 11] =
-    ["package", "mode", "socket", "port", "url", "api_key", "peer", "peer_package", "upstream", "step", "input"];
+pub const PLACE_HOLDERS: [&str; 11] = [
+    "package",
+    "mode",
+    "socket",
+    "port",
+    "url",
+    "api_key",
+    "peer",
+    "peer_package",
+    "upstream",
+    "step",
+    "input",
+];
 
 fn fill_text(text: &str, bindings: &Bindings) -> Result<String, String> {
     let mut filled = text.to_owned();
@@ -343,7 +375,10 @@ fn fill_text(text: &str, bindings: &Bindings) -> Result<String, String> {
         let holder = format!("{{{name}}}");
         if filled.contains(&holder) {
             let value = bindings.get(name).and_then(Datum::as_inserted);
-            filled = filled.replace(&holder, &value.ok_or_else(|| format!("the place holder {holder} has no value here"))?);
+            filled = filled.replace(
+                &holder,
+                &value.ok_or_else(|| format!("the place holder {holder} has no value here"))?,
+            );
         }
     }
     Ok(filled)

@@ -65,7 +65,9 @@ impl<W: Write> Human<W> {
             Verdict::Pass if result.findings.is_empty() => {}
             Verdict::Pass => self.accepted += 1,
             Verdict::Blocked => *self.blocked.entry(result.by.clone().unwrap_or_default()).or_default() += 1,
-            Verdict::NotRun | Verdict::NotApplicable => *self.left_out.entry(result.reason.clone()).or_default() += 1,
+            Verdict::NotRun | Verdict::NotApplicable => {
+                *self.left_out.entry(result.reason.clone()).or_default() += 1
+            }
             Verdict::Warn | Verdict::Fail | Verdict::Inconclusive => {
                 self.show_progress("");
                 let block = self.block(about, result);
@@ -75,7 +77,9 @@ impl<W: Write> Human<W> {
         for note in &result.notes {
             self.noted.push(format!("{}: {note}", result.id));
         }
-        for judged in result.findings.iter().filter(|judged| !judged.accepted && !judged.finding.requirement.is_empty()) {
+        for judged in
+            result.findings.iter().filter(|judged| !judged.accepted && !judged.finding.requirement.is_empty())
+        {
             let cases = self.causes.entry(judged.finding.requirement.clone()).or_default();
             if !cases.contains(&result.id) {
                 cases.push(result.id.clone());
@@ -101,7 +105,8 @@ impl<W: Write> Human<W> {
             lines.extend(explain(about, judged));
         }
         lines.extend(exchange(result));
-        let single = format!("plugfest run {} {} '{}'{}", result.suite, about.subject.role, result.id, self.again);
+        let single =
+            format!("plugfest run {} {} '{}'{}", result.suite, about.subject.role, result.id, self.again);
         lines.push(format!("  again: {single}"));
         if let Some(path) = &result.transcript {
             lines.push(format!("  transcript: {path}"));
@@ -124,8 +129,11 @@ impl<W: Write> Human<W> {
             (counts.not_run, "not run"),
             (counts.not_applicable, "not applicable"),
         ];
-        let words: Vec<String> =
-            told.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
+        let words: Vec<String> = told
+            .iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, word)| format!("{count} {word}"))
+            .collect();
         self.say(&format!(
             "{head}{suite} {role}{head:#} ({profile}) {}, {}: {} in {seconds:.1} s",
             about.subject.name,

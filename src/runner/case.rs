@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use super::event::{CaseResult, Judged, Verdict};
 use super::Options;
+use super::event::{CaseResult, Judged, Verdict};
 use crate::actor::Given;
 use crate::plan::{Case, level};
 use crate::play::{Breach, LaneSource, Play, Script};
@@ -80,10 +80,15 @@ fn judge(result: &mut CaseResult, script: &Script, play: &Play) {
         let level = level(script, &finding.requirement);
         Judged { finding, level, accepted: false }
     });
-    let (judged, traits): (Vec<Judged>, Vec<Judged>) = findings
-        .partition(|judged| judged.finding.outcome == Breach::Inconclusive || judged.level > crate::requirement::Level::May);
+    let (judged, traits): (Vec<Judged>, Vec<Judged>) = findings.partition(|judged| {
+        judged.finding.outcome == Breach::Inconclusive || judged.level > crate::requirement::Level::May
+    });
     result.traits = outcome.traits;
-    result.traits.extend(traits.into_iter().map(|judged| format!("{}: {}", judged.finding.requirement, judged.finding.message)));
+    result.traits.extend(
+        traits
+            .into_iter()
+            .map(|judged| format!("{}: {}", judged.finding.requirement, judged.finding.message)),
+    );
     result.notes = outcome.notes;
     result.verdict = CaseResult::worst(&judged);
     if let Some(judged) = judged.iter().find(|judged| judged.finding.outcome == Breach::Inconclusive) {
@@ -98,7 +103,8 @@ fn judge(result: &mut CaseResult, script: &Script, play: &Play) {
 fn simulate(suite: &Suite, script: &Arc<Script>, faults: Faults, transcript: &Path) -> Result<Play, String> {
     let mut play = Play::new(script.clone());
     let packages = crate::mocks::package;
-    let setting = Setting { programs: &crate::mocks::program, packages: &packages, faults, seed: script.knobs.seed };
+    let setting =
+        Setting { programs: &crate::mocks::program, packages: &packages, faults, seed: script.knobs.seed };
     let mut memory = Memory::default();
     let end = sim::run(&mut play, &setting, &mut memory);
     if !play.outcome().findings.is_empty() || end != SimEnd::Finished {
@@ -123,7 +129,12 @@ fn spool(suite: &Suite, script: &Script, path: &Path) -> Result<Spool<BufWriter<
     Ok(Spool::new(BufWriter::new(file), &Header::new(suite, script)))
 }
 
-async fn shell(suite: &Suite, script: &Arc<Script>, folder: &Path, transcript: &Path) -> Result<Play, String> {
+async fn shell(
+    suite: &Suite,
+    script: &Arc<Script>,
+    folder: &Path,
+    transcript: &Path,
+) -> Result<Play, String> {
     std::fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     let mut play = Play::new(script.clone());
     let mut world = Shell::new(folder.to_path_buf());

@@ -218,7 +218,9 @@ impl Counts {
         };
         *slot += 1;
         self.defects += usize::from(result.defect);
-        self.accepted += usize::from(result.verdict == Verdict::Pass && result.findings.iter().any(|judged| judged.accepted));
+        self.accepted += usize::from(
+            result.verdict == Verdict::Pass && result.findings.iter().any(|judged| judged.accepted),
+        );
     }
 
     /// Adds another count.

@@ -45,7 +45,9 @@ pub fn run(suite: &Suite, plan: &Plan, options: &Options, tell: &mut dyn FnMut(R
             if let RunEvent::Finished(result) = &event {
                 if at_once && result.verdict != Verdict::Pass && result.verdict != Verdict::Warn {
                     let covers = plan.cases.iter().find(|case| case.id == result.id);
-                    let covers = covers.and_then(|case| case.scenario.covers.as_ref()).map(|covers| covers.text.clone());
+                    let covers = covers
+                        .and_then(|case| case.scenario.covers.as_ref())
+                        .map(|covers| covers.text.clone());
                     broken.entry(covers.unwrap_or_default()).or_insert(result.verdict);
                 }
                 if result.selected {
@@ -112,8 +114,12 @@ fn decide(
     }
     let blocker = case.scenario.needs.iter().find_map(|need| broken.get_key_value(&need.text));
     if let Some((need, verdict)) = blocker.filter(|_| !options.ignore_needs) {
-        let becomes = if *verdict == Verdict::Inconclusive { Verdict::Inconclusive } else { Verdict::Blocked };
-        return CaseResult { by: Some(need.clone()), ..CaseResult::not_played(case, becomes, &format!("needs {need}")) };
+        let becomes =
+            if *verdict == Verdict::Inconclusive { Verdict::Inconclusive } else { Verdict::Blocked };
+        return CaseResult {
+            by: Some(need.clone()),
+            ..CaseResult::not_played(case, becomes, &format!("needs {need}"))
+        };
     }
     case::play(suite, case, script, options, runtime)
 }

@@ -65,7 +65,8 @@ impl FileErrors {
         let mut problems: Vec<&Problem> = self.problems.iter().collect();
         problems.sort_by_key(|problem| (problem.span.start, problem.span.end));
         problems.dedup();
-        let rendered: Vec<String> = problems.iter().map(|problem| self.render_one(problem, &renderer)).collect();
+        let rendered: Vec<String> =
+            problems.iter().map(|problem| self.render_one(problem, &renderer)).collect();
         rendered.join("\n\n")
     }
 
@@ -75,8 +76,9 @@ impl FileErrors {
         }
         let end = problem.span.end.min(self.text.len());
         let span = problem.span.start.min(end)..end;
-        let snippet =
-            Snippet::source(self.text.as_str()).path(self.file.as_str()).annotation(AnnotationKind::Primary.span(span));
+        let snippet = Snippet::source(self.text.as_str())
+            .path(self.file.as_str())
+            .annotation(AnnotationKind::Primary.span(span));
         let mut group: Group<'_> = Level::ERROR.primary_title(problem.message.as_str()).element(snippet);
         if let Some(help) = &problem.help {
             group = group.element(Level::HELP.message(help.as_str()));

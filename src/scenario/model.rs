@@ -185,6 +185,7 @@ pub struct Rule {
 
 /// What a rule says.
 #[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "the variants say what their fields are")]
 pub enum RuleKind {
     /// No message fits.
     Forbid(Pattern),

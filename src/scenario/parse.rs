@@ -137,8 +137,7 @@ fn steps(root: &Table<'_>) -> Vec<Step> {
         match blocks.iter().find(|block| block.steps.iter().any(|step| step.text == id)) {
             None => steps.extend(repeated(table, step)),
             Some(block) => {
-                let members: Vec<usize> =
-                    (0..tables.len()).filter(|at| block.holds(&tables[*at])).collect();
+                let members: Vec<usize> = (0..tables.len()).filter(|at| block.holds(&tables[*at])).collect();
                 for vars in loops(block.table) {
                     for at in &members {
                         steps.extend(step(&tables[*at].with_vars(&vars)));
@@ -222,7 +221,10 @@ pub fn step(table: &Table<'_>) -> Option<Step> {
             return None;
         }
         [first, second, ..] => {
-            table.problem(table.key_span(second), format!("a step has one verb; this one has `{first}` already"));
+            table.problem(
+                table.key_span(second),
+                format!("a step has one verb; this one has `{first}` already"),
+            );
             return None;
         }
     };

@@ -89,14 +89,21 @@ impl Suite {
             smoke: root.texts("smoke"),
             timing: root.table("timing").map(|table| timing(&table)).unwrap_or_default(),
             bind: root.table("bind").map(|table| bind(&table)).unwrap_or_default(),
-            roles: root.named_tables("roles").iter().map(|(name, table)| (name.text.clone(), role(table))).collect(),
+            roles: root
+                .named_tables("roles")
+                .iter()
+                .map(|(name, table)| (name.text.clone(), role(table)))
+                .collect(),
             rules: Vec::new(),
             registry: Registry::default(),
             open: BTreeMap::new(),
             scenarios: Vec::new(),
         };
         if suite.profiles.is_empty() {
-            root.problem(root.span.clone(), "`profiles` is missing: the texts that can bind, the default first");
+            root.problem(
+                root.span.clone(),
+                "`profiles` is missing: the texts that can bind, the default first",
+            );
         }
         root.finish();
         document.errors().map(|()| suite)
@@ -118,7 +125,9 @@ impl Suite {
     pub fn role(&self, name: &str, profile: &str, mode: &str) -> Option<Role> {
         let mut role = Role { ends: true, ..Role::default() };
         for layer in self.roles.get(name)? {
-            let binds = |wanted: &Option<String>, actual: &str| wanted.as_deref().is_none_or(|wanted| wanted == actual);
+            let binds = |wanted: &Option<String>, actual: &str| {
+                wanted.as_deref().is_none_or(|wanted| wanted == actual)
+            };
             if binds(&layer.profile, profile) && binds(&layer.mode, mode) {
                 layer.lay_over(&mut role);
             }
@@ -182,7 +191,9 @@ fn layer(table: &Table<'_>) -> RoleLayer {
     let layer = RoleLayer {
         profile: None,
         mode: None,
-        lanes: table.has("lanes").then(|| table.tables("lanes").iter().filter_map(|inner| lane(inner, &bad)).collect()),
+        lanes: table
+            .has("lanes")
+            .then(|| table.tables("lanes").iter().filter_map(|inner| lane(inner, &bad)).collect()),
         start: table.table("start").map(|table| launch(&table)),
         opening: steps("opening"),
         openings: openings.collect(),
@@ -205,9 +216,13 @@ fn lane(table: &Table<'_>, bad: &[Pattern]) -> Option<LaneSpec> {
         ("accept", "relay", Source::AcceptRelay),
     ];
     let (connect, accept) = (table.text("connect"), table.text("accept"));
-    let given = connect.as_ref().map(|text| ("connect", text)).or(accept.as_ref().map(|text| ("accept", text)));
+    let given =
+        connect.as_ref().map(|text| ("connect", text)).or(accept.as_ref().map(|text| ("accept", text)));
     let source = given.and_then(|(key, text)| {
-        sources.iter().find(|(known, name, _)| *known == key && *name == text.text).map(|(_, _, source)| *source)
+        sources
+            .iter()
+            .find(|(known, name, _)| *known == key && *name == text.text)
+            .map(|(_, _, source)| *source)
     });
     if source.is_none() {
         let message = "a lane says where its messages come from: connect = \"stdio\", \"unix\", \"tcp\" or \"driver\", \
@@ -237,7 +252,10 @@ pub fn read_rules(file: &str, text: &str) -> Result<Vec<Rule>, FileErrors> {
     let mut rules = Vec::new();
     for table in &tables {
         if !table.has("id") {
-            table.problem(table.span.clone(), "a suite's rule has an `id`, so that scenarios can switch it off");
+            table.problem(
+                table.span.clone(),
+                "a suite's rule has an `id`, so that scenarios can switch it off",
+            );
         }
         if !table.has("role") {
             table.problem(table.span.clone(), "a suite's rule says for which `role` it holds");

@@ -325,7 +325,13 @@ impl<'a> Table<'a> {
         for (name, value) in vars.iter() {
             all.set(name, value.clone());
         }
-        Table { entries: self.entries, span: self.span.clone(), vars: all, asked: RefCell::default(), problems: self.problems }
+        Table {
+            entries: self.entries,
+            span: self.span.clone(),
+            vars: all,
+            asked: RefCell::default(),
+            problems: self.problems,
+        }
     }
 
     /// A value of a free key: a text, a number or a boolean.

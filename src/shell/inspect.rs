@@ -44,15 +44,22 @@ fn process(pid: Option<Pid>, marker: Option<&str>) -> Datum {
         let text = field(&status, name).and_then(|text| text.split_whitespace().next()?.parse::<u64>().ok());
         Datum::from(text.unwrap_or_default() * 1024)
     };
-    let all: Vec<i32> = marker.map(marked).unwrap_or_default().iter().map(|pid| pid.as_raw_nonzero().get()).collect();
-    let children = all.iter().filter(|other| **other != own).map(|pid| Datum::map([("pid", Datum::from(i64::from(*pid))), ("name", Datum::text(name_of(*pid)))]));
+    let all: Vec<i32> =
+        marker.map(marked).unwrap_or_default().iter().map(|pid| pid.as_raw_nonzero().get()).collect();
+    let children = all
+        .iter()
+        .filter(|other| **other != own)
+        .map(|pid| Datum::map([("pid", Datum::from(i64::from(*pid))), ("name", Datum::text(name_of(*pid)))]));
     let listening: BTreeSet<String> = all.iter().flat_map(|pid| listening(*pid)).collect();
     Datum::map([
         ("alive", Datum::from(alive)),
         ("rss", kib("VmRSS:")),
         ("peak", kib("VmHWM:")),
         ("cpu_ms", Datum::from(cpu_millis(own))),
-        ("fds", Datum::from(fs::read_dir(format!("/proc/{own}/fd")).map_or(0, |entries| entries.count() as u64))),
+        (
+            "fds",
+            Datum::from(fs::read_dir(format!("/proc/{own}/fd")).map_or(0, |entries| entries.count() as u64)),
+        ),
         ("children", Datum::array(children)),
         ("listening", Datum::array(listening.into_iter().map(Datum::text))),
     ])
@@ -80,7 +87,8 @@ fn listening(pid: i32) -> Vec<String> {
     for entry in fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten() {
         let target = fs::read_link(entry.path()).unwrap_or_default();
         let text = target.to_string_lossy().into_owned();
-        inodes.extend(text.strip_prefix("socket:[").and_then(|rest| rest.strip_suffix(']')).map(str::to_owned));
+        inodes
+            .extend(text.strip_prefix("socket:[").and_then(|rest| rest.strip_suffix(']')).map(str::to_owned));
     }
     if inodes.is_empty() {
         return Vec::new();
@@ -100,7 +108,14 @@ fn listening(pid: i32) -> Vec<String> {
 }
 
 /// The rows of a table of sockets in a state, for these inodes.
-fn rows(text: &str, state_at: usize, state: &str, inode_at: usize, address_at: usize, inodes: &BTreeSet<String>) -> Vec<String> {
+fn rows(
+    text: &str,
+    state_at: usize,
+    state: &str,
+    inode_at: usize,
+    address_at: usize,
+    inodes: &BTreeSet<String>,
+) -> Vec<String> {
     let row = |line: &str| {
         let fields: Vec<&str> = line.split_whitespace().collect();
         let in_state = fields.get(state_at).is_some_and(|field| *field == state);

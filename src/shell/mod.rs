@@ -19,7 +19,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 use crate::actor::{
-    Act, ActId, Actor, Blob, CloseHow, Doing, Event, Exit, Failure, Given, Nanos, Part, Target, Value, What, Why, WireId,
+    Act, ActId, Actor, Blob, CloseHow, Doing, Event, Exit, Failure, Given, Nanos, Part, Target, Value, What,
+    Why, WireId,
 };
 use crate::transcript::Record;
 use process::Children;
@@ -132,7 +133,8 @@ impl World<'_> {
                 self.deliver(what);
                 continue;
             }
-            let alarm = self.alarm.map(|at| tokio::time::Instant::from_std(self.begun + Duration::from_nanos(at)));
+            let alarm =
+                self.alarm.map(|at| tokio::time::Instant::from_std(self.begun + Duration::from_nanos(at)));
             let silent = alarm.unwrap_or_else(|| tokio::time::Instant::now() + Duration::from_secs(3600));
             tokio::select! {
                 biased;
@@ -247,7 +249,14 @@ impl World<'_> {
         self.pending.push_back(What::Failed { act, taken, why: Why { failure, text } });
     }
 
-    fn spawn(&mut self, act: ActId, id: WireId, argv: &[String], mut env: BTreeMap<String, String>, dir: Option<String>) {
+    fn spawn(
+        &mut self,
+        act: ActId,
+        id: WireId,
+        argv: &[String],
+        mut env: BTreeMap<String, String>,
+        dir: Option<String>,
+    ) {
         if let Some(marker) = &self.shell.marker {
             env.insert(MARKER.into(), marker.clone());
         }
@@ -261,7 +270,14 @@ impl World<'_> {
         }
     }
 
-    fn write(&mut self, act: ActId, id: WireId, part: Part, bytes: &crate::actor::Payload, pieces: &crate::actor::Pieces) {
+    fn write(
+        &mut self,
+        act: ActId,
+        id: WireId,
+        part: Part,
+        bytes: &crate::actor::Payload,
+        pieces: &crate::actor::Pieces,
+    ) {
         let packages = |name: &str| self.shell.packages.get(name).cloned();
         match bytes.to_vec(&packages) {
             Ok(bytes) => self.queue(id, Job::Write { act, part, bytes, pieces: pieces.clone() }),

@@ -75,7 +75,9 @@ fn close_stdout() {
 
 /// Signals become events instead of ending us.
 pub(super) fn signals(outlet: &Outlet) {
-    for (kind, number) in [(SignalKind::terminate(), 15), (SignalKind::interrupt(), 2), (SignalKind::hangup(), 1)] {
+    for (kind, number) in
+        [(SignalKind::terminate(), 15), (SignalKind::interrupt(), 2), (SignalKind::hangup(), 1)]
+    {
         let Ok(mut stream) = signal(kind) else { continue };
         let outlet = outlet.clone();
         tokio::spawn(async move {

@@ -53,10 +53,16 @@ impl Children {
         let (done, both_done) = mpsc::channel::<()>(1);
         let mut readers = Vec::new();
         if let Some(stdout) = child.stdout.take() {
-            readers.push(read_then_drop(read(id, Part::Main, stdout, gate.clone(), outlet.clone(), Ends::Stream), done.clone()));
+            readers.push(read_then_drop(
+                read(id, Part::Main, stdout, gate.clone(), outlet.clone(), Ends::Stream),
+                done.clone(),
+            ));
         }
         if let Some(stderr) = child.stderr.take() {
-            readers.push(read_then_drop(read(id, Part::Stderr, stderr, Gate::open(), outlet.clone(), Ends::Stream), done));
+            readers.push(read_then_drop(
+                read(id, Part::Stderr, stderr, Gate::open(), outlet.clone(), Ends::Stream),
+                done,
+            ));
         }
         let (jobs, queue) = mpsc::unbounded_channel();
         let writer = write(child.stdin.take(), queue, outlet.clone(), gap);
@@ -109,14 +115,19 @@ impl Children {
 fn why_not(program: &str, error: &std::io::Error) -> Why {
     let (failure, text) = match error.kind() {
         std::io::ErrorKind::NotFound => (Failure::NotFound, format!("command not found: {program}")),
-        std::io::ErrorKind::PermissionDenied => (Failure::NotExecutable, format!("command is not executable: {program}")),
+        std::io::ErrorKind::PermissionDenied => {
+            (Failure::NotExecutable, format!("command is not executable: {program}"))
+        }
         _ => (Failure::NotExecutable, format!("{program} cannot be started: {error}")),
     };
     Why { failure, text }
 }
 
 /// Holds `done` until a reader has come to its end.
-fn read_then_drop(reader: tokio::task::JoinHandle<()>, done: mpsc::Sender<()>) -> tokio::task::JoinHandle<()> {
+fn read_then_drop(
+    reader: tokio::task::JoinHandle<()>,
+    done: mpsc::Sender<()>,
+) -> tokio::task::JoinHandle<()> {
     let abort = reader.abort_handle();
     let guard = AbortOnDrop(abort);
     tokio::spawn(async move {
@@ -146,7 +157,9 @@ fn wait(
         let _ = tokio::time::timeout(HELD_OPEN, both_done.recv()).await;
         let held_open = !both_done.is_closed() && both_done.sender_strong_count() > 0;
         let exit = match status {
-            Ok(status) => status.code().map(Exit::Code).or(status.signal().map(Exit::Signal)).unwrap_or(Exit::Code(-1)),
+            Ok(status) => {
+                status.code().map(Exit::Code).or(status.signal().map(Exit::Signal)).unwrap_or(Exit::Code(-1))
+            }
             Err(_) => Exit::Code(-1),
         };
         if held_open {
@@ -168,7 +181,9 @@ fn write(
             match (job, stdin.as_mut()) {
                 (Job::Write { act, bytes, pieces, .. }, Some(pipe)) => {
                     let fd = pipe.as_fd().try_clone_to_owned().ok();
-                    let taken = || fd.as_ref().and_then(|fd| rustix::io::ioctl_fionread(fd).ok()).map(|left| left == 0);
+                    let taken = || {
+                        fd.as_ref().and_then(|fd| rustix::io::ioctl_fionread(fd).ok()).map(|left| left == 0)
+                    };
                     if !write_all(act, &bytes, &pieces, pipe, taken, gap, &outlet).await {
                         stdin = None;
                     }

@@ -108,7 +108,9 @@ fn read_stdin(frames: &mpsc::Sender<Vec<u8>>) {
 }
 
 fn watch_signals(frames: &mpsc::Sender<Vec<u8>>) {
-    for (kind, number) in [(SignalKind::terminate(), 15), (SignalKind::interrupt(), 2), (SignalKind::hangup(), 1)] {
+    for (kind, number) in
+        [(SignalKind::terminate(), 15), (SignalKind::interrupt(), 2), (SignalKind::hangup(), 1)]
+    {
         let Ok(mut stream) = signal(kind) else { continue };
         let frames = frames.clone();
         tokio::spawn(async move {
@@ -176,7 +178,9 @@ pub(super) async fn serve(
                 let _ = outlet.send(what).await;
                 result
             }
-            Job::Close(CloseHow::Write | CloseHow::Both | CloseHow::Reset) => sink.write_all(&frame(END, &[])).await,
+            Job::Close(CloseHow::Write | CloseHow::Both | CloseHow::Reset) => {
+                sink.write_all(&frame(END, &[])).await
+            }
             Job::Close(_) => Ok(()),
             Job::Exit(status) => {
                 let code = match status {

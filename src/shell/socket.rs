@@ -44,12 +44,18 @@ impl World<'_> {
         }
     }
 
-    fn try_listen(&self, wire: WireId, at: &Address, over_stale: bool) -> Result<(Listener, Address), String> {
+    fn try_listen(
+        &self,
+        wire: WireId,
+        at: &Address,
+        over_stale: bool,
+    ) -> Result<(Listener, Address), String> {
         let (handover, accepted) = mpsc::unbounded_channel();
         let accepting = Accepting { wire, handover, outlet: self.outlet.clone(), gap: self.shell.gap };
         match at {
             Address::Tcp(addr) => {
-                let listener = std::net::TcpListener::bind(addr).map_err(|error| format!("cannot listen on {addr}: {error}"))?;
+                let listener = std::net::TcpListener::bind(addr)
+                    .map_err(|error| format!("cannot listen on {addr}: {error}"))?;
                 let local = listener.local_addr().map_err(|error| error.to_string())?;
                 listener.set_nonblocking(true).map_err(|error| error.to_string())?;
                 let listener = TcpListener::from_std(listener).map_err(|error| error.to_string())?;
@@ -115,7 +121,11 @@ async fn connect_patiently(path: &str) -> std::io::Result<UnixStream> {
 
 fn bind_unix(path: &str, over_stale: bool) -> Result<UnixListener, String> {
     if path.len() >= LONGEST_PATH {
-        return Err(format!("the path of a socket has at most {} bytes, this one has {}: {path}", LONGEST_PATH - 1, path.len()));
+        return Err(format!(
+            "the path of a socket has at most {} bytes, this one has {}: {path}",
+            LONGEST_PATH - 1,
+            path.len()
+        ));
     }
     if let Ok(meta) = std::fs::symlink_metadata(path) {
         if !meta.file_type().is_socket() {
@@ -138,7 +148,10 @@ struct Accepting {
 }
 
 impl Accepting {
-    fn hand_over(&self, nth: u32) -> (WireId, Gate, mpsc::UnboundedReceiver<Job>, mpsc::UnboundedSender<Job>) {
+    fn hand_over(
+        &self,
+        nth: u32,
+    ) -> (WireId, Gate, mpsc::UnboundedReceiver<Job>, mpsc::UnboundedSender<Job>) {
         let (jobs, queue) = mpsc::unbounded_channel();
         (WireId { name: self.wire.name, nth }, Gate::open(), queue, jobs)
     }
@@ -177,7 +190,8 @@ impl Accepting {
                 if relays {
                     return relay::serve(id, from, stream, reader, queue, outlet).await;
                 }
-                let opened = What::Opened { wire: id, from: Some(from), peer: Peer::Socket { addr: "unix".into() } };
+                let opened =
+                    What::Opened { wire: id, from: Some(from), peer: Peer::Socket { addr: "unix".into() } };
                 let _ = outlet.send(opened).await;
                 serve_unix(id, stream, reader, queue, outlet, gap).await;
             });

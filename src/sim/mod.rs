@@ -13,8 +13,8 @@ use std::collections::BTreeMap;
 use link::{End, Link, LinkKind};
 
 use crate::actor::{
-    Act, ActId, Actor, Address, Blob, ClosedHow, CloseHow, Doing, Event, Exit, Failure, Given, Inspect, Nanos, Part,
-    Payload, Peer, Target, Value, What, Why, WireId,
+    Act, ActId, Actor, Address, Blob, CloseHow, ClosedHow, Doing, Event, Exit, Failure, Given, Inspect,
+    Nanos, Part, Payload, Peer, Target, Value, What, Why, WireId,
 };
 use crate::datum::Datum;
 use crate::transcript::Record;
@@ -229,13 +229,19 @@ impl World<'_> {
     }
 
     fn connect(&mut self, me: usize, act: ActId, wire: WireId, addr: &Address) {
-        let Some(&(owner, listener)) = self.listeners.get(addr).filter(|(owner, _)| self.parties[*owner].alive) else {
+        let Some(&(owner, listener)) =
+            self.listeners.get(addr).filter(|(owner, _)| self.parties[*owner].alive)
+        else {
             return self.fail(me, act, Failure::Peer, "connection refused");
         };
         let peer = Peer::Socket { addr: format!("sim:{}", self.links.len()) };
         let accepted = self.accept(owner, listener);
         self.join((me, wire), (owner, accepted), LinkKind::Socket);
-        self.tell(self.now + LATENCY, owner, What::Opened { wire: accepted, from: Some(listener), peer: peer.clone() });
+        self.tell(
+            self.now + LATENCY,
+            owner,
+            What::Opened { wire: accepted, from: Some(listener), peer: peer.clone() },
+        );
         self.tell(self.now + LATENCY, me, What::Opened { wire, from: None, peer });
     }
 
@@ -252,7 +258,14 @@ impl World<'_> {
         self.parties[b.0].ends.insert(b.1, End::new(link, 1));
     }
 
-    fn spawn(&mut self, me: usize, act: ActId, wire: WireId, argv: Vec<String>, env: BTreeMap<String, String>) {
+    fn spawn(
+        &mut self,
+        me: usize,
+        act: ActId,
+        wire: WireId,
+        argv: Vec<String>,
+        env: BTreeMap<String, String>,
+    ) {
         let pid = 1000 + self.links.len() as u32;
         let peer = Peer::Process { argv: argv.clone(), env: env.clone(), pid };
         if argv.get(1).is_some_and(|word| word == "relay") {
@@ -262,7 +275,11 @@ impl World<'_> {
             };
             let accepted = self.accept(owner, listener);
             self.join((me, wire), (owner, accepted), LinkKind::Process);
-            self.tell(self.now + LATENCY, owner, What::Opened { wire: accepted, from: Some(listener), peer: peer.clone() });
+            self.tell(
+                self.now + LATENCY,
+                owner,
+                What::Opened { wire: accepted, from: Some(listener), peer: peer.clone() },
+            );
             self.tell(self.now + LATENCY, me, What::Opened { wire, from: None, peer });
             return;
         }
@@ -341,7 +358,9 @@ impl World<'_> {
                 self.tell(at, party, What::Ended { wire: there, part: Part::Main });
                 self.close_when_both_shut(link, at);
             }
-            CloseHow::Read | CloseHow::Both | CloseHow::Reset if self.links[link].kind == LinkKind::Process => {
+            CloseHow::Read | CloseHow::Both | CloseHow::Reset
+                if self.links[link].kind == LinkKind::Process =>
+            {
                 if how != CloseHow::Read && self.links[link].shut(side) {
                     self.tell(at, party, What::Ended { wire: there, part: Part::Main });
                 }
@@ -421,7 +440,9 @@ impl World<'_> {
         for wire in wires {
             let link = self.parties[me].ends[&wire].link;
             match self.links[link].kind {
-                LinkKind::Process if self.parties[me].ends[&wire].side == 1 => self.end_process(me, wire, status),
+                LinkKind::Process if self.parties[me].ends[&wire].side == 1 => {
+                    self.end_process(me, wire, status)
+                }
                 LinkKind::Process => self.close(me, wire, CloseHow::Write),
                 LinkKind::Socket => self.close(me, wire, CloseHow::Both),
             }
@@ -439,7 +460,9 @@ impl World<'_> {
     fn inspect(&mut self, me: usize, act: ActId, wire: WireId, what: Inspect) {
         let party = self.other(me, wire).map(|(_, party, _)| party);
         let datum = match what {
-            Inspect::Files => Datum::map(self.files.iter().map(|(path, bytes)| (path.clone(), Datum::from(bytes.len() as u64)))),
+            Inspect::Files => Datum::map(
+                self.files.iter().map(|(path, bytes)| (path.clone(), Datum::from(bytes.len() as u64))),
+            ),
             Inspect::Process => {
                 let alive = party.is_some_and(|party| self.parties[party].alive);
                 let children = party.map(|party| self.parties[party].children.clone()).unwrap_or_default();
@@ -453,7 +476,10 @@ impl World<'_> {
                     ("peak", zero()),
                     ("cpu_ms", zero()),
                     ("fds", Datum::from(3_u64)),
-                    ("children", Datum::array(children.map(|child| Datum::map([("pid", Datum::from(child as u64))])))),
+                    (
+                        "children",
+                        Datum::array(children.map(|child| Datum::map([("pid", Datum::from(child as u64))]))),
+                    ),
                     ("listening", listening),
                 ])
             }

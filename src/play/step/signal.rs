@@ -8,7 +8,8 @@ use crate::play::stage::Stage;
 use crate::scenario::table::Table;
 
 /// The signals that a scenario can send, by their numbers on every Unix.
-const SIGNALS: [(&str, i32); 6] = [("HUP", 1), ("INT", 2), ("QUIT", 3), ("KILL", 9), ("TERM", 15), ("PIPE", 13)];
+const SIGNALS: [(&str, i32); 6] =
+    [("HUP", 1), ("INT", 2), ("QUIT", 3), ("KILL", 9), ("TERM", 15), ("PIPE", 13)];
 
 #[derive(Debug)]
 struct Signal(i32);

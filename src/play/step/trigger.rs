@@ -28,9 +28,11 @@ impl StepAct for Trigger {
         for (key, field) in &self.fields {
             let value = match field {
                 Field::Value(pattern) => pattern.value(stage.bindings()),
-                Field::Text(text) => {
-                    stage.bindings().insert_into(text).map(Datum::text).map_err(|name| format!("`{name}` is not bound"))
-                }
+                Field::Text(text) => stage
+                    .bindings()
+                    .insert_into(text)
+                    .map(Datum::text)
+                    .map_err(|name| format!("`{name}` is not bound")),
             };
             match value {
                 Ok(value) => fields.push((key.clone(), value)),
@@ -73,6 +75,7 @@ pub(super) fn read(table: &Table<'_>) -> Option<Arc<dyn StepAct>> {
         };
         Some((key.text, field))
     };
-    let fields = inner.every_text().into_iter().filter(|(key, _)| key.text != "op").filter_map(field).collect();
+    let fields =
+        inner.every_text().into_iter().filter(|(key, _)| key.text != "op").filter_map(field).collect();
     Some(Arc::new(Trigger { op, fields }))
 }

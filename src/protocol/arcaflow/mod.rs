@@ -13,7 +13,9 @@ use crate::datum::Datum;
 pub fn check(name: &str, datum: &Datum) -> Result<(), String> {
     match name {
         "schema" => schema::Schema::read(datum).map(|_| ()).map_err(|fault| fault.to_string()),
-        "cancel_handlers" => schema::Schema::read(datum).map_err(|fault| fault.to_string()).and_then(cancel_handlers),
+        "cancel_handlers" => {
+            schema::Schema::read(datum).map_err(|fault| fault.to_string()).and_then(cancel_handlers)
+        }
         "shallow" => shallow(datum, 1),
         _ => Err(format!("arcaflow has no check `{name}`")),
     }
@@ -42,8 +44,12 @@ fn shallow(datum: &Datum, depth: usize) -> Result<(), String> {
         return Err(format!("more than {DEPTH} levels"));
     }
     match datum {
-        Datum::Array(items, _) if items.len() > ELEMENTS => Err(format!("a list of {} elements", items.len())),
-        Datum::Map(entries, _) if entries.len() > ELEMENTS => Err(format!("a map of {} entries", entries.len())),
+        Datum::Array(items, _) if items.len() > ELEMENTS => {
+            Err(format!("a list of {} elements", items.len()))
+        }
+        Datum::Map(entries, _) if entries.len() > ELEMENTS => {
+            Err(format!("a map of {} entries", entries.len()))
+        }
         Datum::Array(items, _) => items.iter().try_for_each(|item| shallow(item, depth + 1)),
         Datum::Map(entries, _) => entries.iter().try_for_each(|(_, value)| shallow(value, depth + 1)),
         Datum::Tag(_, _, inner) => shallow(inner, depth + 1),

@@ -160,8 +160,12 @@ pub struct Bounds {
 impl Bounds {
     fn admit(self, value: i128, what: &str) -> Read<()> {
         match self {
-            Bounds { min: Some(min), .. } if value < min => Err(Fault::new(format!("{what} {value} is below {min}"))),
-            Bounds { max: Some(max), .. } if value > max => Err(Fault::new(format!("{what} {value} is above {max}"))),
+            Bounds { min: Some(min), .. } if value < min => {
+                Err(Fault::new(format!("{what} {value} is below {min}")))
+            }
+            Bounds { max: Some(max), .. } if value > max => {
+                Err(Fault::new(format!("{what} {value} is above {max}")))
+            }
             _ => Ok(()),
         }
     }
@@ -185,7 +189,13 @@ impl Step {
             Fields::of(datum, &["id", "input", "outputs", "display", "signal_handlers", "signal_emitters"])?;
         fields.identifier("id")?;
         fields.display()?;
-        let signals = |key| Ok::<_, Fault>(fields.map(key, |id, signal| Ok((identifier(id)?, read_signal(signal)?)))?.unwrap_or_default());
+        let signals = |key| {
+            Ok::<_, Fault>(
+                fields
+                    .map(key, |id, signal| Ok((identifier(id)?, read_signal(signal)?)))?
+                    .unwrap_or_default(),
+            )
+        };
         let outputs = fields.map("outputs", |id, output| Ok((identifier(id)?, read_output(output)?)))?;
         Ok(Self {
             input: fields.need("input", Scope::read)?,
@@ -219,15 +229,25 @@ impl Scope {
     fn read_fields(fields: &Fields<'_>) -> Read<Self> {
         let objects = fields.map("objects", |id, object| {
             let (own, object) = Object::read(object)?;
-            if own == *id { Ok((identifier(id)?, object)) } else { Err(Fault::new(format!("has the id `{own}`"))) }
+            if own == *id {
+                Ok((identifier(id)?, object))
+            } else {
+                Err(Fault::new(format!("has the id `{own}`")))
+            }
         })?;
         let root = fields.identifier("root")?;
         let scope = Self { objects: objects.ok_or_else(|| Fault::new("`objects` is missing"))?, root };
         if !scope.objects.contains_key(&scope.root) {
-            return Err(Fault::new(format!("the root `{}` is no object of the scope", scope.root)).under("root"));
+            return Err(
+                Fault::new(format!("the root `{}` is no object of the scope", scope.root)).under("root")
+            );
         }
         for (id, object) in &scope.objects {
-            object.properties.values().try_for_each(|property| property.kind.resolve(&scope)).map_err(|fault| fault.under(id))?;
+            object
+                .properties
+                .values()
+                .try_for_each(|property| property.kind.resolve(&scope))
+                .map_err(|fault| fault.under(id))?;
         }
         Ok(scope)
     }
@@ -264,7 +284,10 @@ impl Scope {
         match crate::datum::equal(&accepted, datum, crate::datum::Compare::ByValue) {
             Ok(()) => Ok(()),
             Err(mismatch) if mismatch.kind == crate::datum::MismatchKind::Missing => Ok(()),
-            Err(mismatch) => Err(Fault { path: mismatch.path, message: format!("is {}, not {}", mismatch.got, mismatch.wanted) }),
+            Err(mismatch) => Err(Fault {
+                path: mismatch.path,
+                message: format!("is {}, not {}", mismatch.got, mismatch.wanted),
+            }),
         }
     }
 }
@@ -287,15 +310,24 @@ impl Object {
     }
 
     fn accept(&self, datum: &Datum, scope: &Scope) -> Read<Datum> {
-        let Some(entries) = datum.as_map() else { return Err(Fault::new(format!("is {}, not a map", datum.kind()))) };
+        let Some(entries) = datum.as_map() else {
+            return Err(Fault::new(format!("is {}, not a map", datum.kind())));
+        };
         let mut given: Vec<(String, Datum)> = Vec::new();
         for (key, value) in entries {
-            let name = key.as_text().ok_or_else(|| Fault::new(format!("has the key {key}, which is no text")))?;
-            let property = self.properties.get(&*name).ok_or_else(|| Fault::new(format!("has the unknown key `{name}`")))?;
+            let name =
+                key.as_text().ok_or_else(|| Fault::new(format!("has the key {key}, which is no text")))?;
+            let property = self
+                .properties
+                .get(&*name)
+                .ok_or_else(|| Fault::new(format!("has the unknown key `{name}`")))?;
             if *value == Datum::Null && !property.required {
                 continue;
             }
-            given.push((name.to_string(), property.kind.accept(value, scope).map_err(|fault| fault.under(&name))?));
+            given.push((
+                name.to_string(),
+                property.kind.accept(value, scope).map_err(|fault| fault.under(&name))?,
+            ));
         }
         for (name, property) in &self.properties {
             if !given.iter().any(|(key, _)| key == name)
@@ -330,7 +362,8 @@ impl Property {
         fields.display()?;
         fields.texts("examples")?;
         let default = fields.text("default")?.map(|text| {
-            crate::codec::json::parse(text.as_bytes()).map_err(|error| Fault::new(format!("is no JSON: {error}")).under("default"))
+            crate::codec::json::parse(text.as_bytes())
+                .map_err(|error| Fault::new(format!("is no JSON: {error}")).under("default"))
         });
         Ok(Self {
             kind: fields.need("type", Type::read)?,
@@ -356,7 +389,10 @@ impl Property {
             return Err(Fault::new(format!("`{name}` is missing, `{other}` demands it")));
         }
         if !self.required_if_not.is_empty() && !self.required_if_not.iter().any(has) {
-            return Err(Fault::new(format!("`{name}` is missing, none of {:?} is there", self.required_if_not)));
+            return Err(Fault::new(format!(
+                "`{name}` is missing, none of {:?} is there",
+                self.required_if_not
+            )));
         }
         Ok(())
     }
@@ -370,7 +406,9 @@ impl Type {
         match name.as_str() {
             "string" => {
                 let fields = with(&["min", "max", "pattern"])?;
-                let pattern = fields.text("pattern")?.map(|text| compile(&text).map_err(|fault| fault.under("pattern")));
+                let pattern = fields
+                    .text("pattern")?
+                    .map(|text| compile(&text).map_err(|fault| fault.under("pattern")));
                 Ok(Self::String { length: fields.bounds()?, pattern: pattern.transpose()? })
             }
             "pattern" => with(&[]).map(|_| Self::Pattern),
@@ -382,18 +420,35 @@ impl Type {
             "bool" => with(&[]).map(|_| Self::Bool),
             "enum_string" => {
                 let values = with(&["values"])?.keys("values")?;
-                values.into_iter().map(|key| key.as_text().map(|text| text.into_owned()).ok_or_else(|| Fault::new("a value is no text"))).collect::<Read<_>>().map(Self::EnumString)
+                values
+                    .into_iter()
+                    .map(|key| {
+                        key.as_text()
+                            .map(|text| text.into_owned())
+                            .ok_or_else(|| Fault::new("a value is no text"))
+                    })
+                    .collect::<Read<_>>()
+                    .map(Self::EnumString)
             }
             "enum_integer" => {
                 let values = with(&["values", "units"])?.keys("values")?;
-                values.into_iter().map(|key| key.as_int().ok_or_else(|| Fault::new("a value is no integer"))).collect::<Read<_>>().map(Self::EnumInteger)
+                values
+                    .into_iter()
+                    .map(|key| key.as_int().ok_or_else(|| Fault::new("a value is no integer")))
+                    .collect::<Read<_>>()
+                    .map(Self::EnumInteger)
             }
             "list" => {
                 let fields = with(&["items", "min", "max"])?;
-                Ok(Self::List { items: Box::new(fields.need("items", Self::read)?), length: fields.bounds()? })
+                Ok(Self::List {
+                    items: Box::new(fields.need("items", Self::read)?),
+                    length: fields.bounds()?,
+                })
             }
             "map" => Self::read_map(&with(&["keys", "values", "min", "max"])?),
-            "object" => Ok(Self::Object(Object::read_fields(&with(&["id", "properties", "id_unenforced"])?)?.1)),
+            "object" => {
+                Ok(Self::Object(Object::read_fields(&with(&["id", "properties", "id_unenforced"])?)?.1))
+            }
             "scope" => Scope::read_fields(&with(&["objects", "root"])?).map(Self::Scope),
             "ref" => {
                 let fields = with(&["id", "namespace", "display"])?;
@@ -403,9 +458,10 @@ impl Type {
                 }
                 fields.identifier("id").map(Self::Ref)
             }
-            "one_of_string" | "one_of_int" => {
-                Self::read_one_of(&with(&["types", "discriminator_field_name", "discriminator_inlined"])?, name == "one_of_int")
-            }
+            "one_of_string" | "one_of_int" => Self::read_one_of(
+                &with(&["types", "discriminator_field_name", "discriminator_inlined"])?,
+                name == "one_of_int",
+            ),
             "any" => with(&[]).map(|_| Self::Any),
             other => Err(Fault::new(format!("`{other}` is no type")).under("type_id")),
         }
@@ -421,7 +477,8 @@ impl Type {
     }
 
     fn read_one_of(fields: &Fields<'_>, by_int: bool) -> Read<Self> {
-        let entries = fields.get("types").and_then(Datum::as_map).ok_or_else(|| Fault::new("`types` is missing"))?;
+        let entries =
+            fields.get("types").and_then(Datum::as_map).ok_or_else(|| Fault::new("`types` is missing"))?;
         let mut types = Vec::new();
         for (key, member) in entries {
             if by_int != key.as_int().is_some() {
@@ -440,17 +497,25 @@ impl Type {
     /// Checks references and discriminators against the enclosing scope.
     fn resolve(&self, scope: &Scope) -> Read<()> {
         match self {
-            Self::Ref(id) if scope.object(id).is_none() => Err(Fault::new(format!("refers to `{id}`, which does not exist"))),
+            Self::Ref(id) if scope.object(id).is_none() => {
+                Err(Fault::new(format!("refers to `{id}`, which does not exist")))
+            }
             Self::List { items, .. } => items.resolve(scope),
             Self::Map { values, .. } => values.resolve(scope),
-            Self::Object(object) => object.properties.values().try_for_each(|property| property.kind.resolve(scope)),
+            Self::Object(object) => {
+                object.properties.values().try_for_each(|property| property.kind.resolve(scope))
+            }
             Self::OneOf { types, field, inlined } => types.iter().try_for_each(|(key, kind)| {
                 kind.resolve(scope)?;
                 let owns = kind.members(scope).is_some_and(|object| object.properties.contains_key(field));
                 if owns == *inlined {
                     return Ok(());
                 }
-                let wrong = if owns { "has the discriminator although it is not inlined" } else { "lacks the inlined discriminator" };
+                let wrong = if owns {
+                    "has the discriminator although it is not inlined"
+                } else {
+                    "lacks the inlined discriminator"
+                };
                 Err(Fault::new(format!("the member {key} {wrong}")))
             }),
             _ => Ok(()),
@@ -473,7 +538,9 @@ impl Type {
                 let text = to_text(datum)?;
                 length.admit(text.len() as i128, "the length")?;
                 match pattern {
-                    Some(pattern) if !pattern.is_match(&text) => Err(Fault::new(format!("does not match {pattern}"))),
+                    Some(pattern) if !pattern.is_match(&text) => {
+                        Err(Fault::new(format!("does not match {pattern}")))
+                    }
                     _ => Ok(keep(datum, Datum::text(text))),
                 }
             }
@@ -493,20 +560,34 @@ impl Type {
             Self::Bool => to_bool(datum).map(Datum::from),
             Self::EnumString(values) => {
                 let text = to_text(datum)?;
-                if values.contains(&text) { Ok(Datum::text(text)) } else { Err(Fault::new(format!("`{text}` is none of {values:?}"))) }
+                if values.contains(&text) {
+                    Ok(Datum::text(text))
+                } else {
+                    Err(Fault::new(format!("`{text}` is none of {values:?}")))
+                }
             }
             Self::EnumInteger(values) => {
                 let value = to_integer(datum)?;
-                if values.contains(&value) { Ok(datum.clone()) } else { Err(Fault::new(format!("{value} is none of {values:?}"))) }
+                if values.contains(&value) {
+                    Ok(datum.clone())
+                } else {
+                    Err(Fault::new(format!("{value} is none of {values:?}")))
+                }
             }
             Self::List { items, length } => {
-                let Some(list) = datum.as_array() else { return Err(Fault::new(format!("is {}, not a list", datum.kind()))) };
+                let Some(list) = datum.as_array() else {
+                    return Err(Fault::new(format!("is {}, not a list", datum.kind())));
+                };
                 length.admit(list.len() as i128, "the number of elements")?;
-                let accept = |(index, item): (usize, &Datum)| items.accept(item, scope).map_err(|fault| fault.under(&index.to_string()));
+                let accept = |(index, item): (usize, &Datum)| {
+                    items.accept(item, scope).map_err(|fault| fault.under(&index.to_string()))
+                };
                 list.iter().enumerate().map(accept).collect::<Read<Vec<_>>>().map(Datum::array)
             }
             Self::Map { keys, values, length } => {
-                let Some(map) = datum.as_map() else { return Err(Fault::new(format!("is {}, not a map", datum.kind()))) };
+                let Some(map) = datum.as_map() else {
+                    return Err(Fault::new(format!("is {}, not a map", datum.kind())));
+                };
                 length.admit(map.len() as i128, "the number of entries")?;
                 let accept = |(key, value): &(Datum, Datum)| {
                     let value = values.accept(value, scope).map_err(|fault| fault.under(&key.to_string()))?;
@@ -527,8 +608,16 @@ impl Type {
     }
 }
 
-fn accept_one_of(types: &[(Datum, Type)], field: &str, inlined: bool, datum: &Datum, scope: &Scope) -> Read<Datum> {
-    let Some(entries) = datum.as_map() else { return Err(Fault::new(format!("is {}, not a map", datum.kind()))) };
+fn accept_one_of(
+    types: &[(Datum, Type)],
+    field: &str,
+    inlined: bool,
+    datum: &Datum,
+    scope: &Scope,
+) -> Read<Datum> {
+    let Some(entries) = datum.as_map() else {
+        return Err(Fault::new(format!("is {}, not a map", datum.kind())));
+    };
     let told = datum.get(field).ok_or_else(|| Fault::new(format!("`{field}` is missing")))?;
     let same = |key: &Datum| key.as_inserted() == told.as_inserted();
     let Some((_, kind)) = types.iter().find(|(key, _)| same(key)) else {
@@ -547,7 +636,9 @@ fn accept_one_of(types: &[(Datum, Type)], field: &str, inlined: bool, datum: &Da
 
 fn accept_any(datum: &Datum) -> Read<()> {
     match datum {
-        Datum::Null | Datum::Undefined | Datum::Simple(_) | Datum::Tag(..) => Err(Fault::new(format!("{} is not taken by `any`", datum.kind()))),
+        Datum::Null | Datum::Undefined | Datum::Simple(_) | Datum::Tag(..) => {
+            Err(Fault::new(format!("{} is not taken by `any`", datum.kind())))
+        }
         Datum::Array(items, _) => items.iter().try_for_each(accept_any),
         Datum::Map(entries, _) => entries.iter().try_for_each(|(_, value)| accept_any(value)),
         _ => Ok(()),
@@ -562,7 +653,10 @@ fn to_text(datum: &Datum) -> Read<String> {
     match datum {
         Datum::Int(int) => Ok(int.value().to_string()),
         Datum::Float(value, _) => Ok(format!("{value:.6}")),
-        other => other.as_text().map(|text| text.into_owned()).ok_or_else(|| Fault::new(format!("is {}, not a text", datum.kind()))),
+        other => other
+            .as_text()
+            .map(|text| text.into_owned())
+            .ok_or_else(|| Fault::new(format!("is {}, not a text", datum.kind()))),
     }
 }
 
@@ -582,7 +676,10 @@ fn to_float(datum: &Datum) -> Read<f64> {
         Datum::Float(value, _) => Ok(*value),
         Datum::Int(int) => Ok(int.value() as f64),
         Datum::Bool(value) => Ok(f64::from(u8::from(*value))),
-        other => other.as_text().and_then(|text| text.trim().parse().ok()).ok_or_else(|| Fault::new(format!("is {}, not a float", datum.kind()))),
+        other => other
+            .as_text()
+            .and_then(|text| text.trim().parse().ok())
+            .ok_or_else(|| Fault::new(format!("is {}, not a float", datum.kind()))),
     }
 }
 
@@ -623,7 +720,8 @@ impl<'a> Fields<'a> {
     fn of(datum: &'a Datum, known: &[&str]) -> Read<Self> {
         let fields = Self::any(datum)?;
         for (key, _) in fields.entries {
-            let name = key.as_text().ok_or_else(|| Fault::new(format!("has the key {key}, which is no text")))?;
+            let name =
+                key.as_text().ok_or_else(|| Fault::new(format!("has the key {key}, which is no text")))?;
             if !known.contains(&&*name) {
                 return Err(Fault::new(format!("has the unknown key `{name}`")));
             }
@@ -667,7 +765,9 @@ impl<'a> Fields<'a> {
     fn flag(&self, key: &str, default: bool) -> Read<bool> {
         match self.get(key) {
             None => Ok(default),
-            Some(value) => value.as_bool().ok_or_else(|| Fault::new(format!("is {}, not a boolean", value.kind())).under(key)),
+            Some(value) => value
+                .as_bool()
+                .ok_or_else(|| Fault::new(format!("is {}, not a boolean", value.kind())).under(key)),
         }
     }
 
@@ -694,14 +794,24 @@ impl<'a> Fields<'a> {
 
     fn keys(&self, key: &str) -> Read<Vec<&'a Datum>> {
         let entries = self.get(key).and_then(Datum::as_map).unwrap_or_default();
-        if entries.is_empty() { Err(Fault::new("needs a value").under(key)) } else { Ok(entries.iter().map(|(key, _)| key).collect()) }
+        if entries.is_empty() {
+            Err(Fault::new("needs a value").under(key))
+        } else {
+            Ok(entries.iter().map(|(key, _)| key).collect())
+        }
     }
 
-    fn map<T>(&self, key: &str, read: impl Fn(&str, &'a Datum) -> Read<(String, T)>) -> Read<Option<BTreeMap<String, T>>> {
+    fn map<T>(
+        &self,
+        key: &str,
+        read: impl Fn(&str, &'a Datum) -> Read<(String, T)>,
+    ) -> Read<Option<BTreeMap<String, T>>> {
         let Some(value) = self.get(key) else { return Ok(None) };
-        let entries = value.as_map().ok_or_else(|| Fault::new(format!("is {}, not a map", value.kind())).under(key))?;
+        let entries =
+            value.as_map().ok_or_else(|| Fault::new(format!("is {}, not a map", value.kind())).under(key))?;
         let one = |(name, value): &'a (Datum, Datum)| {
-            let name = name.as_text().ok_or_else(|| Fault::new(format!("has the key {name}, which is no text")))?;
+            let name =
+                name.as_text().ok_or_else(|| Fault::new(format!("has the key {name}, which is no text")))?;
             read(&name, value).map_err(|fault| fault.under(&name))
         };
         entries.iter().map(one).collect::<Read<BTreeMap<_, _>>>().map(Some).map_err(|fault| fault.under(key))
@@ -709,7 +819,8 @@ impl<'a> Fields<'a> {
 
     fn display(&self) -> Read<()> {
         let Some(value) = self.get("display") else { return Ok(()) };
-        let fields = Fields::of(value, &["name", "description", "icon"]).map_err(|fault| fault.under("display"))?;
+        let fields =
+            Fields::of(value, &["name", "description", "icon"]).map_err(|fault| fault.under("display"))?;
         for key in ["name", "description", "icon"] {
             if fields.text(key)?.is_some_and(|text| text.is_empty()) {
                 return Err(Fault::new("is empty").under(key).under("display"));
@@ -725,15 +836,22 @@ mod tests {
     use crate::datum::notation::parse_datum;
 
     fn schema(properties: &str) -> Read<Schema> {
-        let scope = format!(r#"{{"objects": {{"in": {{"id": "in", "properties": {properties}}}}}, "root": "in"}}"#);
-        let text = format!(r#"{{"steps": {{"s": {{"id": "s", "input": {scope}, "outputs": {{"success": {{"schema": {scope}}}}}}}}}}}"#);
+        let scope =
+            format!(r#"{{"objects": {{"in": {{"id": "in", "properties": {properties}}}}}, "root": "in"}}"#);
+        let text = format!(
+            r#"{{"steps": {{"s": {{"id": "s", "input": {scope}, "outputs": {{"success": {{"schema": {scope}}}}}}}}}}}"#
+        );
         Schema::read(&parse_datum(&text).expect("a value"))
     }
 
     fn accept(properties: &str, value: &str) -> Result<String, String> {
         let schema = schema(properties).map_err(|fault| fault.to_string())?;
         let value = parse_datum(value).expect("a value");
-        schema.steps["s"].input.accept(&value).map(|value| value.to_string()).map_err(|fault| fault.to_string())
+        schema.steps["s"]
+            .input
+            .accept(&value)
+            .map(|value| value.to_string())
+            .map_err(|fault| fault.to_string())
     }
 
     #[test]
@@ -742,24 +860,37 @@ mod tests {
         assert_eq!(accept(properties, r#"{"i": "5", "b": "yes"}"#).as_deref(), Ok(r#"{"i": 5, "b": true}"#));
         assert_eq!(accept(properties, r#"{"i": "x", "b": true}"#), Err("/i: is text, not an integer".into()));
         assert_eq!(accept(properties, r#"{"i": 1}"#), Err("`b` is missing".into()));
-        assert_eq!(accept(properties, r#"{"i": 1, "b": true, "c": 1}"#), Err("has the unknown key `c`".into()));
+        assert_eq!(
+            accept(properties, r#"{"i": 1, "b": true, "c": 1}"#),
+            Err("has the unknown key `c`".into())
+        );
     }
 
     #[test]
     fn what_the_engine_refuses_is_refused() {
         let fault = |properties: &str| schema(properties).expect_err("a fault").to_string();
-        assert!(fault(r#"{"a": {"type": {"type_id": "boolean"}}}"#).ends_with("/type/type_id: `boolean` is no type"));
-        assert!(fault(r#"{"a": {"type": {"type_id": "integer", "min": -1}}}"#).ends_with("/type/min: is -1, not an integer of 0 or more"));
-        assert!(fault(r#"{"a": {"type": {"type_id": "ref", "id": "none"}}}"#).contains("which does not exist"));
+        assert!(
+            fault(r#"{"a": {"type": {"type_id": "boolean"}}}"#)
+                .ends_with("/type/type_id: `boolean` is no type")
+        );
+        assert!(
+            fault(r#"{"a": {"type": {"type_id": "integer", "min": -1}}}"#)
+                .ends_with("/type/min: is -1, not an integer of 0 or more")
+        );
+        assert!(
+            fault(r#"{"a": {"type": {"type_id": "ref", "id": "none"}}}"#).contains("which does not exist")
+        );
         assert!(fault(r#"{"a": {"type": {"type_id": "string", "pattern": "(?=x)"}}}"#).contains("RE2"));
         assert!(fault(r#"{"a": {"type": {"type_id": "map", "keys": {"type_id": "bool"}, "values": {"type_id": "any"}}}}"#).contains("keys are"));
     }
 
     #[test]
     fn limits_are_limits() {
-        let properties = r#"{"name": {"type": {"type_id": "string", "min": 2, "max": 8, "pattern": "^[a-z]+$"}}}"#;
+        let properties =
+            r#"{"name": {"type": {"type_id": "string", "min": 2, "max": 8, "pattern": "^[a-z]+$"}}}"#;
         assert!(accept(properties, r#"{"name": "ab"}"#).is_ok());
-        for bad in [r#"{"name": "a"}"#, r#"{"name": "abcdefghi"}"#, r#"{"name": "aB"}"#, r#"{"name": true}"#] {
+        for bad in [r#"{"name": "a"}"#, r#"{"name": "abcdefghi"}"#, r#"{"name": "aB"}"#, r#"{"name": true}"#]
+        {
             assert!(accept(properties, bad).is_err(), "{bad}");
         }
     }

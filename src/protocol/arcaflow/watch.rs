@@ -19,8 +19,13 @@ impl Watch for ResultsFit {
             self.schema = Schema::read(schema).ok();
             return Ok(());
         }
-        let is_result = message.get("id").and_then(Datum::as_int) == Some(2) && message.get("run_id").is_some();
-        let data = if is_result { message.get("data") } else { Some(message).filter(|_| message.get("output_id").is_some()) };
+        let is_result =
+            message.get("id").and_then(Datum::as_int) == Some(2) && message.get("run_id").is_some();
+        let data = if is_result {
+            message.get("data")
+        } else {
+            Some(message).filter(|_| message.get("output_id").is_some())
+        };
         match (&self.schema, data) {
             (Some(schema), Some(data)) => fits(schema, data),
             _ => Ok(()),
