@@ -372,7 +372,7 @@ impl Play {
             message: format!("nobody expects this on `{}`: {view}", self.script.lanes[lane].name),
             step: format!("lane {}", self.script.lanes[lane].name),
             path: String::new(),
-            kind: view.kind.name().into(),
+            kind: String::new(),
             wanted: String::new(),
             got: view.to_string(),
             span: (0, 0),

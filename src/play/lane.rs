@@ -257,7 +257,8 @@ impl Play {
         self.drain(id, part);
     }
 
-    /// Delivers every message that is complete.
+    /// Delivers every message that is complete; what each makes due happens before the next, so that it does not
+    /// matter in which chunks they came.
     fn drain(&mut self, id: WireId, part: Part) {
         while let Some(wire) = self.wires.get_mut(&id) {
             let (lane, next) = match part {
@@ -282,6 +283,7 @@ impl Play {
                     self.deliver(lane, Some(id), Kind::Malformed, datum, malformed.at..malformed.at + 16);
                 }
             }
+            self.advance(false);
         }
     }
 

@@ -60,10 +60,11 @@ fn shallow(datum: &Datum, depth: usize) -> Result<(), String> {
 /// The stateful checks of rules.
 pub fn watch(name: &str) -> Option<Box<dyn Watch>> {
     match name {
-        "results-fit" => Some(Box::new(watch::ResultsFit::default())),
+        "results-fit" => Some(Box::new(watch::ResultsFit::new(false))),
+        "bare-results-fit" => Some(Box::new(watch::ResultsFit::new(true))),
         _ => None,
     }
 }
 
 /// The names of the stateful checks.
-pub const WATCHES: [&str; 1] = ["results-fit"];
+pub const WATCHES: [&str; 2] = ["results-fit", "bare-results-fit"];

@@ -7,9 +7,16 @@ use crate::protocol::Watch;
 /// Every result names an output that some step declares, and its data fits that output's schema.
 ///
 /// Source: arcalot/arcaflow-plugin-sdk-python 0.14.3, arcaflow_plugin_sdk/schema.py, call_step.
-#[derive(Default)]
 pub(super) struct ResultsFit {
     schema: Option<Schema>,
+    /// Whether results have no envelope (v1, document).
+    bare: bool,
+}
+
+impl ResultsFit {
+    pub(super) fn new(bare: bool) -> Self {
+        Self { schema: None, bare }
+    }
 }
 
 impl Watch for ResultsFit {
@@ -19,12 +26,10 @@ impl Watch for ResultsFit {
             self.schema = Schema::read(schema).ok();
             return Ok(());
         }
-        let is_result =
-            message.get("id").and_then(Datum::as_int) == Some(2) && message.get("run_id").is_some();
-        let data = if is_result {
-            message.get("data")
-        } else {
-            Some(message).filter(|_| message.get("output_id").is_some())
+        let is_result = message.get("id").and_then(Datum::as_int) == Some(2);
+        let data = match self.bare {
+            true => Some(message).filter(|_| message.get("output_id").is_some()),
+            false => message.get("data").filter(|_| is_result),
         };
         match (&self.schema, data) {
             (Some(schema), Some(data)) => fits(schema, data),
