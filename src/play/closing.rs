@@ -55,6 +55,11 @@ impl Play {
         self.phase.deadline().is_some() || self.phase == Phase::Done
     }
 
+    /// Whether KILL was sent.
+    pub(super) fn is_killing(&self) -> bool {
+        matches!(self.phase, Phase::Killing(_) | Phase::Done)
+    }
+
     /// Whether every step before the goodbye is met.
     pub(super) fn steps_are_met(&self) -> bool {
         self.script.steps.iter().zip(&self.steps).all(|(line, state)| line.goodbye || state.met_at.is_some())

@@ -237,7 +237,7 @@ impl Play {
 
     pub(super) fn bytes(&mut self, id: WireId, part: Part, bytes: &[u8]) {
         self.received += bytes.len() as u64;
-        if self.received > self.script.flood && !self.is_closing() {
+        if self.received > self.script.flood && !self.is_killing() {
             let lane = self.wires.get(&id).map_or(0, |wire| wire.lane);
             self.flood(lane);
             return;

@@ -148,9 +148,9 @@ async fn shell(
     Ok(play)
 }
 
-/// A name that no other case on this machine has.
-fn marker(folder: &Path) -> String {
-    format!("{}-{}", std::process::id(), folder.display())
+/// A name that no other folder on this machine has; that of a run begins those of its cases.
+pub(super) fn marker(folder: &Path) -> String {
+    format!("{}-{}/", std::process::id(), folder.display())
 }
 
 /// What the world chose for this case.

@@ -57,6 +57,9 @@ pub fn run(suite: &Suite, plan: &Plan, options: &Options, tell: &mut dyn FnMut(R
             tell(event);
         });
     }
+    if options.vehicle == Vehicle::Process {
+        crate::shell::kill_marked(&case::marker(&options.folder));
+    }
     tell(RunEvent::Ended { counts: counts.clone(), millis: begun.elapsed().as_millis() as u64 });
     counts
 }

@@ -12,6 +12,8 @@ pub mod relay;
 mod socket;
 mod wire;
 
+pub(crate) use process::kill_marked;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};

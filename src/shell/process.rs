@@ -199,20 +199,20 @@ fn write(
     })
 }
 
-/// Kills every process whose environment carries the marker.
-pub(super) fn kill_marked(marker: &str) {
+/// Kills every process whose environment carries a marker that begins like this.
+pub(crate) fn kill_marked(marker: &str) {
     for pid in marked(marker) {
         let _ = kill_process(pid, Signal::KILL);
     }
 }
 
-/// Every process whose environment carries the marker (Linux).
+/// Every process whose environment carries a marker that begins like this (Linux).
 pub(super) fn marked(marker: &str) -> Vec<Pid> {
     let wanted = format!("{MARKER}={marker}");
     let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
     let carries = |pid: &i32| {
         let environ = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-        environ.split(|byte| *byte == 0).any(|entry| entry == wanted.as_bytes())
+        environ.split(|byte| *byte == 0).any(|entry| entry.starts_with(wanted.as_bytes()))
     };
     let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
     pids.filter(carries).filter_map(Pid::from_raw).collect()

@@ -1,1 +1,85 @@
-fn main() {}
+//! `cargo xtask`: what developers of plugfest run.
+
+mod conformance;
+mod mutants;
+mod peer;
+mod test;
+mod tidy;
+
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+
+use clap::{Parser, Subcommand};
+
+/// What developers of plugfest run.
+#[derive(Parser)]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Runs a suite, like `plugfest run`: the bundled references, or a subject whose set-up is done first.
+    Conformance {
+        /// The arguments of `plugfest run`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+    /// Sets up the peers and runs all tests; further arguments go to `cargo test`.
+    Test {
+        /// The arguments of `cargo test`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+    /// Prints which case kills which mutant; names survivors.
+    Mutants {
+        /// Only this suite.
+        suite: Option<String>,
+    },
+    /// Checks what compilers do not: formatting, lints, generated files, paths and sleeps.
+    Tidy {
+        /// Writes generated files instead of comparing them.
+        #[arg(long)]
+        write: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().task {
+        Task::Conformance { args } => conformance::run(&args),
+        Task::Test { args } => test::run(&args),
+        Task::Mutants { suite } => mutants::run(suite.as_deref()),
+        Task::Tidy { write } => tidy::run(write),
+    };
+    match result {
+        Ok(code) => ExitCode::from(code),
+        Err(why) => {
+            eprintln!("error: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// What a task gives: an exit status, or why it could not be done.
+type Done = Result<u8, String>;
+
+/// The folder of the workspace.
+fn root() -> PathBuf {
+    let own = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    own.parent().map(PathBuf::from).unwrap_or(own)
+}
+
+/// Cargo, as it called us.
+fn cargo() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root());
+    command
+}
+
+/// Runs a command to its end; gives its status.
+fn run(command: &mut Command) -> Done {
+    let status =
+        command.status().map_err(|error| format!("{}: {error}", command.get_program().to_string_lossy()))?;
+    Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
+}

@@ -1,0 +1,260 @@
+//! Bad input and bad subjects, as a user meets them: a clear message, the right exit status, nothing left behind.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+use assert_cmd::Command;
+
+/// What a command line gave.
+struct Told {
+    status: i32,
+    out: String,
+    err: String,
+}
+
+fn plugfest(args: &[&str]) -> Told {
+    let output = Command::cargo_bin("plugfest")
+        .expect("the binary is built")
+        .env("NO_COLOR", "1")
+        .env("CI", "true")
+        .args(args)
+        .timeout(std::time::Duration::from_secs(60))
+        .output()
+        .expect("it runs");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Told { status: output.status.code().unwrap_or(-1), out: text(&output.stdout), err: text(&output.stderr) }
+}
+
+/// Runs one case against a shell script.
+fn against(script: &str) -> Told {
+    plugfest(&[
+        "run",
+        "arcaflow",
+        "plugin",
+        "work/echo",
+        "hello/",
+        "--time-scale",
+        "0.1",
+        "--",
+        "sh",
+        "-c",
+        script,
+        "sh",
+    ])
+}
+
+fn against_one(script: &str) -> Told {
+    plugfest(&[
+        "run",
+        "arcaflow",
+        "plugin",
+        "hello/once",
+        "--time-scale",
+        "0.1",
+        "--",
+        "sh",
+        "-c",
+        script,
+        "sh",
+    ])
+}
+
+/// The last line, as other programs read it.
+fn closing(told: &Told) -> &str {
+    told.out.trim_end().lines().last().unwrap_or_default()
+}
+
+/// Processes whose command line mentions this.
+fn left_behind(mark: &str) -> Vec<String> {
+    let entries = std::fs::read_dir("/proc").expect("/proc").flatten();
+    let lines = entries.filter_map(|entry| {
+        let pid = entry.file_name().to_str()?.parse::<u32>().ok()?;
+        let line = std::fs::read(entry.path().join("cmdline")).ok()?;
+        let line = String::from_utf8_lossy(&line).replace('\0', " ");
+        (pid != std::process::id() && line.contains(mark)).then_some(line)
+    });
+    lines.collect()
+}
+
+fn script(folder: &tempfile::TempDir, name: &str, text: &str) -> PathBuf {
+    let path = folder.path().join(name);
+    std::fs::write(&path, text).expect("a file");
+    path
+}
+
+#[test]
+fn a_command_that_does_not_exist_is_inconclusive() {
+    let told = plugfest(&["run", "arcaflow", "plugin", "hello/", "--", "/nonexistent/plugin"]);
+    assert_eq!(told.status, 3, "{}", told.out);
+    assert!(told.out.contains("command not found: /nonexistent/plugin"), "{}", told.out);
+    assert_eq!(closing(&told), "0 passed, 1 failed, 0 skipped");
+}
+
+#[test]
+fn a_command_that_cannot_be_executed_is_inconclusive() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = script(&folder, "plugin", "#!/bin/sh\n");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).expect("permissions");
+    let told = plugfest(&["run", "arcaflow", "plugin", "hello/", "--", &path.display().to_string()]);
+    assert_eq!(told.status, 3, "{}", told.out);
+    assert!(told.out.contains("command is not executable"), "{}", told.out);
+}
+
+#[test]
+fn a_subject_that_ends_at_once_is_broken_and_its_words_are_shown() {
+    let told = against_one("echo 'no module named plugin' >&2; exit 4");
+    assert_eq!(told.status, 1, "{}", told.out);
+    assert!(told.out.contains("ended at once with status 4"), "{}", told.out);
+    assert!(told.out.contains("no module named plugin"), "{}", told.out);
+}
+
+#[test]
+fn a_subject_that_prints_text_is_broken_and_its_bytes_are_shown() {
+    let told = against_one("echo Hello; sleep 30");
+    assert_eq!(told.status, 1, "{}", told.out);
+    assert!(told.out.contains("FAIL hello/once-and-complete"), "{}", told.out);
+}
+
+#[test]
+fn a_subject_that_never_answers_ends_by_its_deadline() {
+    let told = against("exec sleep 1234.5");
+    assert_eq!(told.status, 1, "{}", told.out);
+    assert!(told.out.contains("nothing that fits came within"), "{}", told.out);
+    assert_eq!(left_behind("sleep 1234.5"), Vec::<String>::new());
+}
+
+#[test]
+fn a_subject_that_ignores_everything_is_killed() {
+    let told = against_one("trap '' TERM INT HUP; while :; do sleep 4321.5; done");
+    assert_eq!(told.status, 1, "{}", told.out);
+    assert_eq!(left_behind("sleep 4321.5"), Vec::<String>::new());
+}
+
+#[test]
+fn a_grandchild_that_leaves_its_group_is_found() {
+    let told = against_one("setsid sleep 2345.5 & exit 1");
+    assert_eq!(told.status, 1, "{}", told.out);
+    assert_eq!(left_behind("sleep 2345.5"), Vec::<String>::new());
+}
+
+#[test]
+fn a_flood_on_stdout_ends() {
+    let told = against_one("exec cat /dev/zero");
+    assert_eq!(told.status, 1, "{}", told.out);
+    assert_eq!(closing(&told), "0 passed, 1 failed, 0 skipped");
+}
+
+#[test]
+fn a_flood_on_stderr_ends() {
+    let told = against_one("exec yes >&2");
+    assert_eq!(told.status, 1, "{}", told.out);
+}
+
+#[test]
+fn names_that_do_not_exist_are_explained() {
+    let told = plugfest(&["run", "arcflow", "plugin", "--", "true"]);
+    assert_eq!(told.status, 2);
+    assert!(told.err.contains("did you mean `arcaflow`?"), "{}", told.err);
+    let told = plugfest(&["run", "arcaflow", "plugn", "--", "true"]);
+    assert!(told.status == 2 && told.err.contains("did you mean `plugin`?"), "{}", told.err);
+    let told = plugfest(&["run", "arcaflow", "plugin", "--profile", "v9", "--", "true"]);
+    assert!(told.status == 2 && told.err.contains("known: v3, v1, document"), "{}", told.err);
+    let told = plugfest(&["run", "arcaflow", "plugin", "nothing/", "--", "true"]);
+    assert!(
+        told.status == 2 && told.err.contains("no case of arcaflow plugin begins with nothing/"),
+        "{}",
+        told.err
+    );
+    let told = plugfest(&["run", "--subject", "/nonexistent.toml"]);
+    assert!(told.status == 2 && told.err.contains("/nonexistent.toml: cannot be read"), "{}", told.err);
+    let told = plugfest(&["run", "arcaflow", "plugin", "--report", "jsonl=/nonexistent/x", "--", "true"]);
+    assert!(told.status == 2 && told.err.contains("cannot be written"), "{}", told.err);
+}
+
+#[test]
+fn a_subject_file_with_mistakes_shows_them_all() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = script(
+        &folder,
+        "s.toml",
+        "suite = \"arcaflow\"\nrol = \"plugin\"\ncommand = [\"true\"]\ncapabilites = []\n",
+    );
+    let told = plugfest(&["run", "--subject", &path.display().to_string()]);
+    assert_eq!(told.status, 2);
+    for part in
+        ["`role` is missing", "unknown key `rol`", "did you mean `role`?", "unknown key `capabilites`", ":4:"]
+    {
+        assert!(told.err.contains(part), "{part}: {}", told.err);
+    }
+}
+
+#[test]
+fn the_jsonl_report_is_what_other_programs_read() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("run.jsonl");
+    let report = format!("jsonl={}", path.display());
+    let me = assert_cmd::cargo::cargo_bin("plugfest").display().to_string();
+    let told = plugfest(&[
+        "run",
+        "arcaflow",
+        "plugin",
+        "work/echo",
+        "--report",
+        &report,
+        "--",
+        &me,
+        "mock",
+        "arcaflow",
+        "plugin",
+        "--mutant",
+        "run-id-becomes-empty",
+    ]);
+    assert_eq!(told.status, 1, "{}", told.out);
+    let text = std::fs::read_to_string(path).expect("the report");
+    let events: Vec<serde_json::Value> =
+        text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let names: Vec<&str> = events.iter().filter_map(|event| event["event"].as_str()).collect();
+    assert_eq!(names, ["run-started", "case-started", "case-finished", "run-finished"]);
+    assert_eq!(events[2]["verdict"], "fail");
+    assert_eq!(events[2]["findings"][0]["requirement"], "ARCA3-WORK-01");
+    assert_eq!(events[2]["findings"][0]["path"], "/run_id");
+    assert_eq!(events[3]["exit"], 1);
+    assert_eq!(events[3]["counts"]["fail"], 1);
+}
+
+#[test]
+fn a_stored_run_is_judged_the_same() {
+    let me = assert_cmd::cargo::cargo_bin("plugfest").display().to_string();
+    let told = plugfest(&[
+        "run",
+        "arcaflow",
+        "plugin",
+        "work/echo",
+        "--",
+        &me,
+        "mock",
+        "arcaflow",
+        "plugin",
+        "--mutant",
+        "run-id-becomes-empty",
+    ]);
+    let path = told
+        .out
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("transcript: "))
+        .expect("a transcript")
+        .to_owned();
+    let judged = plugfest(&["judge", &path]);
+    assert_eq!(judged.status, 1, "{}{}", judged.out, judged.err);
+    assert!(judged.out.contains("MUST ARCA3-WORK-01 broken at expect#2: at /run_id"), "{}", judged.out);
+    let text = std::fs::read_to_string(&path).expect("the transcript");
+    let folder = tempfile::tempdir().expect("a folder");
+    let cut = script(&folder, "cut.jsonl", &text[..text.len() - 20]);
+    let judged = plugfest(&["judge", &cut.display().to_string()]);
+    assert!(judged.status == 2 && judged.err.contains("is cut or damaged"), "{}", judged.err);
+    let other = script(&folder, "other.jsonl", &text.replacen("\"format\":1", "\"format\":9", 1));
+    let judged = plugfest(&["judge", &other.display().to_string()]);
+    assert!(judged.status == 2 && judged.err.contains("format version 9"), "{}", judged.err);
+    let run = std::path::Path::new(&path).parent().expect("a folder");
+    std::fs::remove_dir_all(run).expect("the run's folder");
+}
