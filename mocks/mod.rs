@@ -94,8 +94,8 @@ pub fn subject(reference: &Reference, program: &str, mutant: Option<&str>) -> cr
 }
 
 /// The bytes of a package of the suites, for the simulator.
-pub fn package(_name: &str) -> Option<Vec<u8>> {
-    None
+pub fn package(name: &str) -> Option<Vec<u8>> {
+    crate::package::shelf::package(name)
 }
 
 /// The program behind a command line, as the simulator starts it.

@@ -11,6 +11,7 @@ pub mod exit;
 #[path = "../mocks/mod.rs"]
 pub mod mocks;
 pub mod mutation;
+pub mod package;
 pub mod plan;
 pub mod play;
 pub mod protocol;

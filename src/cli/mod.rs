@@ -5,6 +5,7 @@ mod explain;
 mod judge;
 mod list;
 mod mock;
+mod package;
 mod relay;
 mod run;
 
@@ -42,6 +43,8 @@ enum Command {
     Judge(judge::Args),
     /// Runs a reference implementation.
     Mock(mock::Args),
+    /// Packs the folder of a plugin into a .difypkg, the same bytes every time.
+    Package(package::Args),
     /// Stands in for a process that the subject starts (used by the harness).
     Relay(relay::Args),
 }
@@ -62,6 +65,7 @@ pub fn main() -> i32 {
         Command::Check(args) => check::check(&args),
         Command::Judge(args) => judge::judge(&args),
         Command::Mock(args) => mock::mock(&args),
+        Command::Package(args) => package::package(&args),
         Command::Relay(args) => relay::relay(&args),
     };
     result.unwrap_or_else(|wrong| {

@@ -246,7 +246,7 @@ impl Script {
         builder.lanes();
         let steps = builder.all_steps();
         let rules = builder.all_rules(profile, mode);
-        let bindings = builder.bindings(row, &timing, knobs);
+        let bindings = builder.bindings(row, &timing, mode, knobs);
         builder.check_names(&steps, &rules, &bindings);
         let (lanes, problems) = (builder.lanes, builder.problems);
         if !problems.is_empty() {
@@ -638,7 +638,7 @@ impl Builder<'_> {
         })
     }
 
-    fn bindings(&mut self, row: &Row, timing: &Timing, knobs: Knobs) -> Bindings {
+    fn bindings(&mut self, row: &Row, timing: &Timing, mode: &str, knobs: Knobs) -> Bindings {
         let mut bindings = Bindings::default();
         for (name, nanos) in timing {
             let seconds = *nanos as f64 / 1e9;
@@ -649,6 +649,13 @@ impl Builder<'_> {
             }
         }
         bindings.set("seed", knobs.seed);
+        bindings.set("mode", mode);
+        if self.scenario.text.contains("package.") || self.suite.text.contains("package.") {
+            for name in crate::package::shelf::names() {
+                let launched = crate::package::shelf::filename_of(name).unwrap_or_default();
+                bindings.set(format!("package.{name}.filename"), launched);
+            }
+        }
         for (name, pattern) in &self.suite.bind {
             match pattern.value(&bindings) {
                 Ok(value) => bindings.set(name.clone(), value),
@@ -703,7 +710,7 @@ impl Builder<'_> {
             .chain(made.iter().map(String::as_str))
             .collect();
         for (name, span) in used {
-            if !known.contains(&name.as_str()) && !name.starts_with("package.") {
+            if !known.contains(&name.as_str()) {
                 self.problems.push(Problem::unknown(span, "name", &name, known.iter().copied()));
             }
         }

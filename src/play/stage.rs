@@ -121,6 +121,11 @@ impl<'a> Stage<'a> {
         let script = self.play.script.clone();
         let base = if further { Launch::default() } else { script.launch.clone() };
         let args = launch.args.clone().or(base.args).unwrap_or_default();
+        let package = launch.package.as_ref().or(script.launch.package.as_ref());
+        if let Some(name) = package {
+            let path = self.package_file(name);
+            self.play.bindings.set("package", path);
+        }
         let mut argv = self.filled(&script.subject.command)?;
         for arg in &args {
             argv.push(self.inserted(arg)?);
@@ -139,6 +144,18 @@ impl<'a> Stage<'a> {
         let lane = script.lanes[self.lane].name.clone();
         self.play.chart.did(self.play.now, lane, &format!("start {}", argv.join(" ")));
         Ok(self.spawn(wire, argv, env))
+    }
+
+    /// Writes a package of the suites into the case's folder; gives its path.
+    pub fn package_file(&mut self, name: &str) -> String {
+        let dir = self.bindings().get("dir").and_then(Datum::as_inserted).unwrap_or_default();
+        let file = format!("{name}.difypkg");
+        if name != crate::package::shelf::MISSING {
+            let mut bytes = Payload::default();
+            bytes.package(name);
+            self.act(Act::Store { dir: dir.clone(), files: BTreeMap::from([(file.clone(), Some(bytes))]) });
+        }
+        format!("{dir}/{file}")
     }
 
     fn store(&mut self, files: &[(String, Text)]) -> Result<(), String> {

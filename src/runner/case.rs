@@ -142,6 +142,7 @@ async fn shell(
     world.seed = script.knobs.seed;
     world.gap = Duration::from_nanos(script.time("gap"));
     world.given = given(script, folder);
+    world.packages = crate::package::shelf::all();
     let mut spool = spool(suite, script, transcript)?;
     world.run(&mut play, &mut spool).await;
     spool.finish().map_err(|error| format!("the transcript cannot be written: {error}"))?;

@@ -8,6 +8,7 @@ use super::table::{Document, Table, Text};
 use super::{Duration, model::Twin};
 use crate::datum::notation::parse_datum;
 use crate::datum::{Bindings, Datum};
+use crate::package::shelf;
 use crate::play::verbs;
 
 /// Reads one scenario.
@@ -85,13 +86,22 @@ pub fn launch(table: &Table<'_>) -> Launch {
     let pairs = |key| table.table(key).map(|table: Table<'_>| table.every_text()).unwrap_or_default();
     let named = |pairs: Vec<(Text, Text)>| pairs.into_iter().map(|(key, value)| (key.text, value)).collect();
     let launch = Launch {
-        package: table.text("package").map(|text| text.text),
+        package: table.text("package").map(|text| package(table, text)),
         args: table.has("args").then(|| table.texts("args")),
         env: named(pairs("env")),
         files: named(pairs("files")),
     };
     table.finish();
     launch
+}
+
+/// The name of a package of the suites.
+fn package(table: &Table<'_>, name: Text) -> String {
+    let known = || shelf::names().chain([shelf::MISSING]);
+    if !known().any(|known| known == name.text) {
+        table.unknown("package", &name, known());
+    }
+    name.text
 }
 
 /// Reads `[timing]`.

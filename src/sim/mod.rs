@@ -452,7 +452,8 @@ impl World<'_> {
     fn store(&mut self, dir: &str, files: BTreeMap<String, Option<Payload>>) {
         for (path, content) in files {
             if let Some(bytes) = content.and_then(|content| content.to_vec(self.setting.packages).ok()) {
-                self.files.insert(format!("{dir}/{path}"), bytes);
+                let base = if dir.is_empty() { "/sim" } else { dir };
+                self.files.insert(format!("{base}/{path}"), bytes);
             }
         }
     }

@@ -1,4 +1,4 @@
-//! `trigger = { op, .. }`: an operation of the subject's driver.
+//! `trigger = { op, .. }`: an operation of the subject's driver; `package = "good"` becomes the path of that package.
 
 use std::sync::Arc;
 
@@ -35,6 +35,10 @@ impl StepAct for Trigger {
                     .map_err(|name| format!("`{name}` is not bound")),
             };
             match value {
+                Ok(value) if key == "package" => {
+                    let path = stage.package_file(&value.as_text().unwrap_or_default());
+                    fields.push((key.clone(), Datum::text(path)));
+                }
                 Ok(value) => fields.push((key.clone(), value)),
                 Err(why) => return Ran::Failed(why),
             }
