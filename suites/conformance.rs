@@ -26,6 +26,8 @@ type Verdicts = Result<(), Failed>;
 
 fn main() {
     let arguments = Arguments::from_args();
+    let temporary = tempfile::Builder::new().prefix("plugfest-test-").tempdir().expect("a temp folder");
+    FOLDER.set(temporary.path().to_path_buf()).expect("set once");
     let mut trials = Vec::new();
     let mut suites: BTreeMap<&str, Arc<Suite>> = BTreeMap::new();
     for reference in mocks::REFERENCES {
@@ -44,7 +46,9 @@ fn main() {
         }
         trials.push(Trial::test(format!("registry::{name}"), move || registry(&suite)));
     }
-    libtest_mimic::run(&arguments, trials).exit();
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    drop(temporary);
+    conclusion.exit();
 }
 
 /// A suite, or its errors as the end of everything.
@@ -105,12 +109,11 @@ fn trials_of(suite: &Arc<Suite>, reference: &'static Reference, profile: &str) -
     trials
 }
 
-/// The folder of this run.
+/// The folder of this run; `main` removes it.
+static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+
 fn folder() -> &'static Path {
-    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-    FOLDER.get_or_init(|| {
-        tempfile::Builder::new().prefix("plugfest-test-").tempdir().expect("a temp folder").keep()
-    })
+    FOLDER.get().expect("main has set it")
 }
 
 fn passes(suite: &Suite, case: Case, vehicle: Vehicle) -> Verdicts {
