@@ -118,8 +118,10 @@ fn folder() -> &'static Path {
 
 fn passes(suite: &Suite, case: Case, vehicle: Vehicle) -> Verdicts {
     let plan = Plan { cases: vec![case] };
+    let folder = runner::case_folder(folder());
+    std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
     let stop = Arc::new(AtomicBool::new(false));
-    let options = Options { vehicle, jobs: 1, ignore_needs: true, folder: folder().to_path_buf(), stop };
+    let options = Options { vehicle, jobs: 1, ignore_needs: true, folder, stop };
     let mut problem = None;
     runner::run(suite, &plan, &options, &mut |event| {
         if let RunEvent::Finished(result) = event
