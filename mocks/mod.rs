@@ -38,10 +38,13 @@ pub struct Reference {
     /// Its options, for `--help`.
     pub usage: &'static str,
     /// Makes one from its arguments.
-    pub make: fn(&[String]) -> Result<Box<dyn Actor>, String>,
+    pub make: fn(&[String]) -> Making,
     /// Whether its command ends with arguments that make it the subject of its suite.
     pub subject: fn() -> SubjectOf,
 }
+
+/// An actor, or why its arguments are none.
+pub type Making = Result<Box<dyn Actor>, String>;
 
 /// How a reference is made a subject.
 #[derive(Clone, Debug, Default)]

@@ -86,12 +86,12 @@ impl Plan {
             return Err(errors);
         }
         let mut plan = Self { cases };
-        plan.select(suite, selection);
+        plan.select(selection);
         Ok(plan)
     }
 
     /// Marks what is selected, keeps the probes that it needs, and puts probes first.
-    fn select(&mut self, suite: &Suite, selection: &Selection) {
+    fn select(&mut self, selection: &Selection) {
         for (index, case) in self.cases.iter_mut().enumerate() {
             let id = case.id.as_str();
             let wanted = selection.prefixes.is_empty()
@@ -108,7 +108,6 @@ impl Plan {
         };
         self.cases.retain(|case| case.selected || is_probe(case));
         self.cases.sort_by_key(|case| !is_probe(case));
-        let _ = suite;
     }
 }
 

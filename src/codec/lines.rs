@@ -28,7 +28,7 @@ impl Lines {
     }
 
     /// The next line without its end, and where it starts in the stream.
-    pub fn next(&mut self) -> Option<(u64, &[u8])> {
+    pub fn next_line(&mut self) -> Option<(u64, &[u8])> {
         let from = self.searched.max(self.at);
         let Some(offset) = self.buffer[from..].iter().position(|byte| *byte == b'\n') else {
             self.searched = self.buffer.len();
@@ -65,7 +65,7 @@ impl Codec for JsonLines {
 
     fn next(&mut self) -> Option<Result<Message, Malformed>> {
         loop {
-            let (at, line) = self.lines.next()?;
+            let (at, line) = self.lines.next_line()?;
             if !line.trim_ascii().is_empty() {
                 return Some(read(at, line));
             }
@@ -106,7 +106,7 @@ impl Codec for TextLines {
     }
 
     fn next(&mut self) -> Option<Result<Message, Malformed>> {
-        let next = self.lines.next().map(|(at, line)| text_message(at, line));
+        let next = self.lines.next_line().map(|(at, line)| text_message(at, line));
         next.or_else(|| self.last.take()).map(Ok)
     }
 

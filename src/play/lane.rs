@@ -221,7 +221,7 @@ impl Play {
         let datum = match peer {
             Peer::Socket { addr } => Datum::map([("addr", Datum::text(addr))]),
             Peer::Process { argv, env, pid } => Datum::map([
-                ("argv", Datum::array(argv.iter().map(|arg| Datum::text(arg)))),
+                ("argv", Datum::array(argv.iter().map(Datum::text))),
                 ("env", Datum::map(env.iter().map(|(key, value)| (key.clone(), Datum::text(value))))),
                 ("pid", Datum::from(u64::from(*pid))),
             ]),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::error::FileErrors;
 use super::model::{Isolation, Launch, Opening, Row, Rule, RuleKind, Scenario, Step, Verb, ViewSpec};
 use super::table::{Document, Table, Text};
-use super::{Duration, model::Twin};
+use super::Duration;
 use crate::datum::notation::parse_datum;
 use crate::datum::{Bindings, Datum};
 use crate::package::shelf;
@@ -38,7 +38,7 @@ pub fn scenario(suite: &str, id: &str, file: &str, text: &str) -> Result<Scenari
         start: root.table("start").map(|table| launch(&table)).unwrap_or_default(),
         timing: root.table("timing").map(|table| timing(&table)).unwrap_or_default(),
         off: root.table("off").map(|table| off(&table)).unwrap_or_default(),
-        twin: root.text("twin").map(Twin::from),
+        twin: root.text("twin"),
         views: root.tables("view").iter().flat_map(views).collect(),
         steps: steps(&root),
         rules: root.tables("rule").iter().flat_map(|table| repeated(table, rule)).collect(),
@@ -227,7 +227,6 @@ pub fn step(table: &Table<'_>) -> Option<Step> {
                 Some(key) => table.unknown("verb", key, verbs()),
                 None => table.problem(table.span.clone(), "a step needs one verb: expect, send, .."),
             }
-            table.keys().for_each(|_| {});
             return None;
         }
         [first, second, ..] => {

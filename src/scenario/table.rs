@@ -203,8 +203,8 @@ impl<'a> Table<'a> {
     pub fn count(&self, key: &'static str) -> Option<u64> {
         match self.find(key)? {
             Item { value: Value::Int(value), .. } if *value >= 0 => Some(*value as u64),
-            Item { value: Value::Text(text), span } => {
-                let text = self.replaced(text, span);
+            Item { value: Value::Text(text), .. } => {
+                let text = self.replaced(text);
                 text.parse().ok().or_else(|| self.wrong(self.find(key)?, key, "an integer of 0 or more"))
             }
             item => self.wrong(item, key, "an integer of 0 or more"),
@@ -338,7 +338,7 @@ impl<'a> Table<'a> {
     pub fn scalar(&self, key: &str) -> Option<Datum> {
         let (_, item) = self.entries.iter().find(|(name, _)| name.text == key)?;
         match &item.value {
-            Value::Text(text) => Some(self.replaced(text, &item.span).into()),
+            Value::Text(text) => Some(self.replaced(text).into()),
             Value::Int(value) => Some((*value).into()),
             Value::Float(value) => Some((*value).into()),
             Value::Bool(value) => Some((*value).into()),
@@ -384,7 +384,7 @@ impl<'a> Table<'a> {
 
     fn text_of(&self, item: &Item, key: &str) -> Option<Text> {
         let text = match &item.value {
-            Value::Text(text) => self.replaced(text, &item.span),
+            Value::Text(text) => self.replaced(text),
             Value::Int(value) => value.to_string(),
             Value::Float(value) => value.to_string(),
             Value::Bool(value) => value.to_string(),
@@ -394,7 +394,7 @@ impl<'a> Table<'a> {
     }
 
     /// Replaces the loop variables and nothing else.
-    fn replaced(&self, text: &str, _: &Span) -> String {
+    fn replaced(&self, text: &str) -> String {
         let replace = |text: String, (name, value): (&str, &Datum)| {
             text.replace(&format!("${{{name}}}"), &value.as_inserted().unwrap_or_default())
         };
