@@ -4,15 +4,19 @@ use super::deliver::millis;
 use super::finding::Breach;
 use super::lane::Wire;
 use super::{Asked, GuardKind, LaneSource, Line, Play, Ran, Stage};
-use crate::actor::{Act, Nanos};
+use crate::actor::{Act, Nanos, WireId};
 use crate::datum::{Bindings, Kind, Names, Pattern};
 use crate::scenario::{Source, Verb};
+
+/// How soon a connection is tried again that a subject refused which is still starting.
+const REDIAL: Nanos = 5_000_000;
 
 impl Play {
     /// Does everything that is due now; `rang` says that the alarm brought us here.
     pub(super) fn advance(&mut self, rang: bool) {
         loop {
             let progress = self.start_subject()
+                || self.redial()
                 || self.run_errand()
                 || self.beat()
                 || self.run_act()
@@ -35,6 +39,31 @@ impl Play {
         let process = self.script.lane("process").unwrap_or(0);
         let act = self.stage(process).start(&crate::scenario::Launch::default(), false);
         self.ask(act, Asked::Subject);
+        true
+    }
+
+    /// Whether a connection that was refused is tried again: while the subject is starting, and it alone.
+    pub(super) fn dials_again(&mut self, wire: WireId) -> bool {
+        let (now, gone) = (self.now, self.subject_is_gone() || self.is_aborted());
+        let starting = !self.reached && !gone && now < self.script.time("start");
+        let Some(redial) = self.redials.iter_mut().find(|redial| redial.wire == wire) else { return false };
+        redial.due = Some(now + REDIAL);
+        starting
+    }
+
+    /// Dials again what was refused.
+    fn redial(&mut self) -> bool {
+        if self.reached && self.redials.iter().all(|redial| redial.due.is_none()) {
+            self.redials.clear();
+        }
+        let is_due = |redial: &super::Redial| redial.due.is_some_and(|due| due <= self.now);
+        let Some(index) = self.redials.iter().position(is_due) else { return false };
+        let super::Redial { wire, addr, .. } = self.redials.remove(index);
+        let Some(lane) = self.wires.get(&wire).map(|wire| wire.lane) else { return true };
+        let act = self.stage(lane).connect(wire, addr);
+        if let Some(asked) = self.wires.get_mut(&wire).and_then(|wire| wire.redialled.take()) {
+            self.asked.insert(act, asked);
+        }
         true
     }
 
@@ -382,6 +411,7 @@ impl Play {
             self.guards[index].next_beat = Some(self.now + (*interval).max(1));
             let lane = guard.lanes[0];
             let busy = self.operations.values().any(|asker| *asker == lane)
+                || acts.iter().any(|line| self.has_open_exchange(line.lane))
                 || self.errands.iter().any(|errand| errand.rule == index);
             if !busy {
                 let bindings = self.bindings.clone();
@@ -397,6 +427,13 @@ impl Play {
             }
         }
         false
+    }
+
+    /// Whether a request of this lane has no whole response yet.
+    fn has_open_exchange(&self, lane: usize) -> bool {
+        let open = |id: &WireId| self.wires.get(id).is_some_and(|wire| wire.open_exchanges > 0);
+        self.lanes[lane].wires.iter().any(open)
+            || self.wires.values().any(|wire| wire.lane == lane && !wire.opened && wire.first.is_some())
     }
 
     /// Sets the alarm to the next time at which something may be due.
@@ -418,10 +455,11 @@ impl Play {
         });
         let of_errands = self.errands.iter().map(|errand| errand.due);
         let of_beats = self.guards.iter().filter(|guard| !guard.ended).filter_map(|guard| guard.next_beat);
+        let of_redials = self.redials.iter().filter_map(|redial| redial.due);
         let closing = self.phase.deadline();
         if closing.is_some() {
             return closing;
         }
-        of_steps.chain(of_errands).chain(of_beats).min().map(|time| time.max(self.now + 1))
+        of_steps.chain(of_errands).chain(of_beats).chain(of_redials).min().map(|time| time.max(self.now + 1))
     }
 }

@@ -31,7 +31,7 @@ impl Play {
         }
         let view = View { kind, datum: Some(&datum) };
         let lane = self.view_of(lane, view);
-        if let Some(wire) = wire.filter(|_| kind == Kind::Message) {
+        if let Some(wire) = wire.filter(|_| matches!(kind, Kind::Message | Kind::Head)) {
             self.viewed(wire, lane);
         }
         let bytes = self.bytes_of(wire, &range);
@@ -351,7 +351,10 @@ impl Play {
             return;
         }
         if !matches!(view.kind, Kind::Message | Kind::Malformed) {
-            return self.bad_observation(path, wire, view);
+            return match self.wants_another(path, view) {
+                Some((lane, step)) => self.mismatch(lane, step, view),
+                None => self.bad_observation(path, wire, view),
+            };
         }
         self.lanes[lane].remember(view.to_string(), "nobody".into());
         if watched || self.is_aborted() {
@@ -378,6 +381,16 @@ impl Play {
             span: (0, 0),
             seq: self.seq,
         });
+    }
+
+    /// The pending expect of a head, where another head came than it wants.
+    fn wants_another(&self, path: &[usize], view: View<'_>) -> Option<(usize, usize)> {
+        let (lane, step) = path.iter().find_map(|lane| Some((*lane, self.pending_expect(*lane)?)))?;
+        let Verb::Expect(pattern) = &self.script.steps[step].verb else { return None };
+        let status = view.datum.and_then(|head| head.get("status")).and_then(Datum::as_int);
+        let is_interim = status.is_some_and(|status| (100..200).contains(&status));
+        let is_head = view.kind == Kind::Head && !is_interim && !self.is_aborted();
+        (is_head && pattern.speaks_of(Kind::Head)).then_some((lane, step))
     }
 
     /// Standard error is free for logs unless a step waits there.

@@ -1,11 +1,14 @@
 //! What is known of lanes and wires.
 
 use std::collections::VecDeque;
-use std::ops::Range;
+use std::ops::{Deref, DerefMut, Range};
 
-use super::{LaneSource, Play, Stage, part_of};
-use crate::actor::{ActId, Address, ClosedHow, Exit, Nanos, Part, Peer, WireId};
-use crate::codec::Codec;
+use super::{LaneSource, Play, Stage, http, part_of};
+use crate::actor::{
+    Act, ActId, Address, CloseHow, ClosedHow, Exit, Nanos, Part, Payload, Peer, Pieces, WireId,
+};
+use crate::codec::http1::Http1;
+use crate::codec::{Codec, Malformed, Message};
 use crate::datum::{Datum, Kind};
 use crate::play::Asked;
 use crate::protocol;
@@ -50,10 +53,20 @@ pub(super) struct Wire {
     pub(super) lane: usize,
     /// The lane of its standard error.
     stderr_lane: Option<usize>,
-    pub(super) codec: Box<dyn Codec>,
+    pub(super) codec: WireCodec,
     stderr: Option<Box<dyn Codec>>,
-    /// The view that took its last message.
+    /// The view that took its last message; of HTTP that of the exchange which is being read.
     view: usize,
+    /// Of HTTP: requests without a whole response.
+    pub(super) open_exchanges: usize,
+    /// What its next dialling is for.
+    pub(super) redialled: Option<Asked>,
+    /// Of HTTP: the host that we opened it to.
+    pub(super) host: String,
+    /// Whether we opened it.
+    is_client: bool,
+    /// What is written first once it is open.
+    pub(super) first: Option<(Payload, Pieces)>,
     pub(super) is_process: bool,
     pub(super) opened: bool,
     pub(super) ended: bool,
@@ -71,10 +84,15 @@ pub(super) struct Wire {
 
 impl Wire {
     /// A wire of a lane, with fresh codecs.
-    pub(super) fn new(play: &Play, lane: usize, is_process: bool) -> Self {
+    pub(super) fn new(play: &Play, lane: usize, is_process: bool, accepted: bool) -> Self {
         let spec = &play.script.lanes[lane];
         let suite = &play.script.name.suite;
-        let codec = protocol::codec(suite, &spec.codec).unwrap_or_else(|| Box::new(protocol::Silence));
+        let codec = match spec.codec.as_str() {
+            "http" => WireCodec::Http(http::codec(&spec.bodies, accepted)),
+            name => {
+                WireCodec::Plain(protocol::codec(suite, name).unwrap_or_else(|| Box::new(protocol::Silence)))
+            }
+        };
         let stderr_lane = play.script.lanes.iter().position(|lane| part_of(&lane.source) == Part::Stderr);
         let stderr_lane = stderr_lane.filter(|_| is_process && play.script.is_stdio(lane));
         let stderr = stderr_lane.and_then(|_| protocol::codec(suite, "text-lines"));
@@ -84,6 +102,11 @@ impl Wire {
             codec,
             stderr,
             view: lane,
+            open_exchanges: 0,
+            redialled: None,
+            host: String::new(),
+            is_client: !accepted,
+            first: None,
             is_process,
             opened: false,
             ended: false,
@@ -108,7 +131,70 @@ impl Wire {
         if self.is_process {
             self.ended && self.exited.is_some()
         } else {
-            self.closed || (self.ended && self.we_closed)
+            self.closed || (self.ended && (self.we_closed || self.http().is_some()))
+        }
+    }
+
+    /// Where a message of it goes: of HTTP all of an exchange goes where its head went.
+    fn lane_of(&mut self, next: &Result<Message, Malformed>) -> usize {
+        let is_http = self.http().is_some();
+        match next {
+            Ok(message) if is_http && message.kind != Kind::Head => {
+                let ended = usize::from(message.kind == Kind::End);
+                self.open_exchanges = self.open_exchanges.saturating_sub(ended);
+                self.view
+            }
+            Err(_) if is_http => self.view,
+            _ => self.lane,
+        }
+    }
+
+    /// Its codec, if it speaks HTTP.
+    pub(super) fn http(&self) -> Option<&Http1> {
+        match &self.codec {
+            WireCodec::Http(codec) => Some(codec),
+            WireCodec::Plain(_) => None,
+        }
+    }
+
+    /// The same, for writing past its `encode`.
+    pub(super) fn http_mut(&mut self) -> Option<&mut Http1> {
+        match &mut self.codec {
+            WireCodec::Http(codec) => Some(codec),
+            WireCodec::Plain(_) => None,
+        }
+    }
+
+    /// Whether a further request can go out on it.
+    pub(super) fn takes_requests(&self) -> bool {
+        self.opened && !self.ended && !self.closed && !self.we_closed && self.http().is_some()
+    }
+}
+
+/// What reads a wire and writes to it.
+pub(super) enum WireCodec {
+    /// A format of messages alone.
+    Plain(Box<dyn Codec>),
+    /// HTTP, whose bodies differ from exchange to exchange.
+    Http(Box<Http1>),
+}
+
+impl Deref for WireCodec {
+    type Target = dyn Codec;
+
+    fn deref(&self) -> &Self::Target {
+        match self {
+            WireCodec::Plain(codec) => codec.as_ref(),
+            WireCodec::Http(codec) => codec.as_ref(),
+        }
+    }
+}
+
+impl DerefMut for WireCodec {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        match self {
+            WireCodec::Plain(codec) => codec.as_mut(),
+            WireCodec::Http(codec) => codec.as_mut(),
         }
     }
 }
@@ -210,11 +296,13 @@ impl Play {
                 lane.listener.as_ref().is_some_and(|(wire, _)| *wire == listener)
             };
             let Some(lane) = self.lanes.iter().position(owner) else { return };
-            let wire = Wire::new(self, lane, matches!(peer, Peer::Process { .. }));
+            let wire = Wire::new(self, lane, matches!(peer, Peer::Process { .. }), true);
             self.wires.insert(id, wire);
         }
         let Some(wire) = self.wires.get_mut(&id) else { return };
         wire.opened = true;
+        self.reached |= !wire.is_process && from.is_none();
+        let first = wire.first.take();
         let (lane, is_subject) = (wire.lane, self.subject == Some(id));
         self.lanes[lane].wires.push(id);
         self.lanes[lane].current = Some(id);
@@ -227,6 +315,9 @@ impl Play {
             ]),
         };
         self.answered(|_| false, id);
+        if let Some((bytes, pieces)) = first {
+            self.stage(lane).write(id, Part::Main, bytes, pieces);
+        }
         if is_subject {
             let lane = self.script.lane("process").unwrap_or(0);
             self.deliver(lane, Some(id), Kind::Opened, datum, 0..0);
@@ -269,6 +360,7 @@ impl Play {
                 ),
             };
             let Some(result) = next else { return };
+            let lane = if part == Part::Main { wire.lane_of(&result) } else { lane };
             if part == Part::Main {
                 wire.messages += 1;
                 wire.consumed = match &result {
@@ -305,8 +397,24 @@ impl Play {
             let range = malformed.at.saturating_sub(16)..malformed.at;
             self.deliver(lane, Some(id), Kind::Malformed, Datum::text(&malformed.reason), range);
         }
-        self.observe(id, Kind::End, Datum::Null);
+        if self.wires.get(&id).is_some_and(|wire| wire.http().is_some()) {
+            self.http_ended(id);
+        } else {
+            self.observe(id, Kind::End, Datum::Null);
+        }
         self.fail_hopeless();
+    }
+
+    /// The other side of an HTTP connection has closed its writing side, and with it the connection: `$end` is
+    /// the end of a body.
+    fn http_ended(&mut self, id: WireId) {
+        let Some(wire) = self.wires.get_mut(&id) else { return };
+        wire.open_exchanges = 0;
+        if wire.is_client && !wire.we_closed {
+            wire.we_closed = true;
+            self.act(Act::Close { wire: id, how: CloseHow::Both });
+        }
+        self.observe(id, Kind::Closed, Datum::Null);
     }
 
     pub(super) fn closed(&mut self, id: WireId, how: ClosedHow) {
@@ -315,6 +423,10 @@ impl Play {
         }
         let Some(wire) = self.wires.get_mut(&id) else { return };
         wire.closed = true;
+        wire.open_exchanges = 0;
+        if wire.ended && wire.http().is_some() && how == ClosedHow::Fin {
+            return;
+        }
         let kind = if how == ClosedHow::Fin { Kind::Closed } else { Kind::Reset };
         self.observe(id, kind, Datum::Null);
         self.fail_hopeless();
@@ -356,14 +468,23 @@ impl Play {
                 self.subject.is_none_or(|id| self.wires.get(&id).is_none_or(|wire| !wire.is_spent()))
             }
             LaneSource::Declared(
-                Source::Driver | Source::AcceptRelay | Source::AcceptTcp | Source::AcceptUnix,
+                Source::Driver
+                | Source::AcceptRelay
+                | Source::AcceptTcp
+                | Source::AcceptUnix
+                | Source::AcceptHttp,
             ) => true,
             _ => {
                 let wires = &self.lanes[root].wires;
-                wires.is_empty()
+                (wires.is_empty() && !self.subject_is_gone())
                     || wires.iter().any(|id| self.wires.get(id).is_some_and(|wire| !wire.is_spent()))
             }
         }
+    }
+
+    /// Whether the subject that we started has ended.
+    pub(super) fn subject_is_gone(&self) -> bool {
+        self.subject.and_then(|id| self.wires.get(&id)).is_some_and(|wire| wire.exited.is_some())
     }
 
     /// The lane that a view is cut out of, itself if it is none.

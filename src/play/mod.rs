@@ -10,6 +10,7 @@ mod chart;
 mod closing;
 mod deliver;
 mod finding;
+pub(crate) mod http;
 mod lane;
 mod script;
 mod stage;
@@ -17,6 +18,7 @@ mod step;
 
 pub use chart::{Chart, Entry};
 pub use finding::{Breach, Finding};
+pub use http::parse_url;
 pub use script::{CaseName, Guard, GuardKind, Knobs, Lane, LaneSource, Line, Script};
 pub use stage::Stage;
 pub use step::{Made, Ran, StepAct, read_act, verbs};
@@ -55,6 +57,10 @@ pub struct Play {
     phase: Phase,
     alarm: Option<Nanos>,
     subject: Option<WireId>,
+    /// Whether a connection to the subject was ever made.
+    reached: bool,
+    /// Connections to a subject that may still be starting.
+    redials: Vec<Redial>,
     received: u64,
     findings: Vec<Finding>,
     labels: BTreeSet<String>,
@@ -92,6 +98,14 @@ struct Errand {
     bindings: Bindings,
     lane: usize,
     wire: Option<WireId>,
+}
+
+/// A connection that is tried again while the subject is starting.
+#[derive(Debug)]
+struct Redial {
+    wire: WireId,
+    addr: crate::actor::Address,
+    due: Option<Nanos>,
 }
 
 /// What an act of ours that the world answers was for.
@@ -153,6 +167,8 @@ impl Play {
             phase: Phase::Body,
             alarm: None,
             subject: None,
+            reached: false,
+            redials: Vec::new(),
             received: 0,
             findings: Vec::new(),
             labels: BTreeSet::new(),
@@ -196,9 +212,16 @@ impl Play {
         }
         self.bindings.set("now", given.wall);
         let script = self.script.clone();
+        let connects =
+            script.lanes.iter().any(|lane| matches!(lane.source, LaneSource::Declared(Source::ConnectHttp)));
+        if let (true, None, Some(port)) = (connects, self.bindings.get("url"), self.bindings.get("port")) {
+            let url = format!("http://127.0.0.1:{}", port.as_inserted().unwrap_or_default());
+            self.bindings.set("url", url);
+        }
         for (index, lane) in script.lanes.iter().enumerate() {
-            if let LaneSource::Declared(Source::AcceptRelay | Source::AcceptTcp | Source::AcceptUnix) =
-                lane.source
+            if let LaneSource::Declared(
+                Source::AcceptRelay | Source::AcceptTcp | Source::AcceptUnix | Source::AcceptHttp,
+            ) = lane.source
             {
                 let act = Stage::new(self, index, None, None).listen(&lane.name, None);
                 self.ask(act, Asked::Listener);
@@ -267,6 +290,17 @@ impl Play {
     fn failed(&mut self, act: ActId, taken: u64, why: &Why) {
         let asked = self.asked.remove(&act);
         let wire = self.wires.iter().find(|(_, wire)| wire.acts.contains(&act)).map(|(id, _)| *id);
+        if why.failure == crate::actor::Failure::Peer
+            && let Some(wire) = wire.filter(|wire| self.dials_again(*wire))
+        {
+            if let (Some(asked), Some(wire)) = (asked, self.wires.get_mut(&wire)) {
+                wire.redialled = Some(asked);
+            }
+            return;
+        }
+        if let Some(wire) = wire.and_then(|wire| self.wires.get_mut(&wire)) {
+            (wire.open_exchanges, wire.first) = (0, None);
+        }
         match (why.failure, asked) {
             (crate::actor::Failure::Peer, Some(Asked::Step(step))) => {
                 self.meet(step);

@@ -9,8 +9,8 @@ use crate::requirement::Level;
 use crate::scenario::error::Problem;
 use crate::scenario::table::{Span, Text};
 use crate::scenario::{
-    Duration, Isolation, LaneSpec, Launch, Opening, Role, Row, Rule, RuleKind, Scenario, Source, Step, Suite,
-    Timing, Verb,
+    Body, Duration, Isolation, LaneSpec, Launch, Opening, Role, Row, Rule, RuleKind, Scenario, Source, Step,
+    Suite, Timing, Verb,
 };
 use crate::subject::Subject;
 
@@ -125,6 +125,8 @@ pub struct Lane {
     pub default: String,
     /// Observations that are findings before the goodbye.
     pub bad: Vec<Pattern>,
+    /// The formats of HTTP bodies, by path.
+    pub bodies: Vec<Body>,
 }
 
 /// Where the messages of a lane come from.
@@ -361,19 +363,30 @@ impl Builder<'_> {
                 codec: codec.into(),
                 default: default.clone(),
                 bad,
+                bodies: Vec::new(),
             });
         }
-        let steps = self.scenario.steps.iter().chain(&self.role.opening).chain(&self.role.goodbye);
-        let in_rules =
-            self.scenario.rules.iter().chain(&self.suite.rules).flat_map(|rule| match &rule.kind {
+        let (scenario, role, suite) = (self.scenario, self.role, self.suite);
+        for step in scenario.steps.iter().chain(&role.opening).chain(&role.goodbye) {
+            self.made_by(step, None);
+        }
+        let name = &scenario.role.text;
+        let concerns = |rule: &&Rule| rule.role.as_ref().is_none_or(|role| role.text == *name);
+        for rule in scenario.rules.iter().chain(&suite.rules).filter(concerns) {
+            let acts = match &rule.kind {
                 RuleKind::Every { acts, .. } => acts.as_slice(),
                 RuleKind::Answer { with, .. } => with.as_slice(),
                 _ => &[],
-            });
-        for step in steps.chain(in_rules).cloned().collect::<Vec<_>>() {
-            self.made_by(&step);
+            };
+            acts.iter().for_each(|act| self.made_by(act, rule.on.first()));
         }
-        for view in &self.scenario.views {
+        let made: Vec<String> = self.lanes.iter().map(|lane| lane.name.clone()).collect();
+        let own = &self.scenario.views;
+        let of_role = self.role.views.iter().filter(|view| {
+            let name = &view.lane.text;
+            !made.contains(name) && !own.iter().any(|own| own.lane.text == *name)
+        });
+        for view in own.iter().chain(of_role).cloned().collect::<Vec<_>>() {
             let of = view.of.as_ref().map_or(Some(0), |name| self.find_lane(name));
             let Some(of) = of else { continue };
             let source = LaneSource::View { of, matching: view.matching.clone() };
@@ -390,19 +403,24 @@ impl Builder<'_> {
             codec: spec.codec.text.clone(),
             default: spec.default.text.clone(),
             bad: spec.bad.clone(),
+            bodies: spec.bodies.clone(),
         });
     }
 
-    /// The lane that a step brings into being, if it does.
-    fn made_by(&mut self, step: &Step) {
+    /// The lane that a step brings into being, if it does; `outer` is where its rule stands.
+    fn made_by(&mut self, step: &Step, outer: Option<&Text>) {
         let Verb::Act(act) = &step.verb else { return };
-        let on = step.on.as_ref().map(|text| text.text.as_str());
+        let on = step.on.as_ref().or(outer).map(|text| text.text.as_str());
         let Some(made) = act.makes(on) else { return };
         if self.lanes.iter().any(|lane| lane.name == made.name) {
             return;
         }
-        let like =
-            made.like.and_then(|name| self.lanes.iter().position(|lane| lane.name == name)).unwrap_or(0);
+        let is_like = |lane: &Lane| match (made.like, made.codec) {
+            (Some(name), _) => lane.name == name,
+            (None, Some("http")) => matches!(lane.source, LaneSource::Declared(Source::ConnectHttp)),
+            (None, _) => false,
+        };
+        let like = self.lanes.iter().position(is_like).unwrap_or(0);
         let parent = self.lanes[like].clone();
         let codec = made.codec.map_or(parent.codec.clone(), str::to_owned);
         let default = match (&self.role.exchange, made.is_exchange) {

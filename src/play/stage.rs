@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::lane::Wire;
-use super::{Asked, LaneSource, Play, Ran};
+use super::lane::{Wire, WireCodec};
+use super::{Asked, LaneSource, Play, Ran, Redial};
 use crate::actor::{Act, ActId, Address, CloseHow, Part, Payload, Pieces, Target, WireId};
+use crate::codec::http1::Http1;
 use crate::datum::{Bindings, Datum, Kind};
 use crate::scenario::table::Text;
 use crate::scenario::{Launch, Source};
@@ -13,6 +14,7 @@ use crate::scenario::{Launch, Source};
 pub struct Stage<'a> {
     play: &'a mut Play,
     lane: usize,
+    /// The connection of the message that is answered.
     wire: Option<WireId>,
     bindings: Option<&'a Bindings>,
 }
@@ -108,7 +110,7 @@ impl<'a> Stage<'a> {
     fn new_wire(&mut self, lane: usize, is_process: bool) -> WireId {
         let id = WireId::own(self.play.next_wire);
         self.play.next_wire += 1;
-        let wire = Wire::new(self.play, lane, is_process);
+        let wire = Wire::new(self.play, lane, is_process, false);
         self.play.wires.insert(id, wire);
         id
     }
@@ -242,7 +244,7 @@ impl<'a> Stage<'a> {
         };
         let wire = self.new_wire(self.lane, true);
         if let Some(wire) = self.play.wires.get_mut(&wire) {
-            wire.codec = Box::new(crate::codec::lines::LastJsonLine::default());
+            wire.codec = WireCodec::Plain(Box::new(crate::codec::lines::LastJsonLine::default()));
         }
         let env = self.play.script.subject.env.clone();
         Ran::Asked(self.spawn(wire, argv, env))
@@ -266,11 +268,67 @@ impl<'a> Stage<'a> {
         };
         let wire = self.new_wire(lane, false);
         self.play.chart.did(self.play.now, name.into(), "open");
-        let act = self.act(Act::Open { wire, to: Target::Connect { addr, tls: false } });
+        Ok(self.connect(wire, addr))
+    }
+
+    /// Connects; where the subject is still starting, again until it listens.
+    pub(super) fn connect(&mut self, wire: WireId, addr: Address) -> ActId {
+        let act = self.act(Act::Open { wire, to: Target::Connect { addr: addr.clone(), tls: false } });
         if let Some(wire) = self.play.wires.get_mut(&wire) {
-            wire.acts.push(act);
+            wire.acts = vec![act];
         }
-        Ok(act)
+        if !self.play.reached {
+            self.play.redials.retain(|redial| redial.wire != wire);
+            self.play.redials.push(Redial { wire, addr, due: None });
+        }
+        act
+    }
+
+    /// The connection of this lane to a host, if a request can go out on it.
+    pub(super) fn open_exchange(&self, host: &str) -> Option<WireId> {
+        let lane = &self.play.lanes[self.lane];
+        let fits = |id: &&WireId| {
+            self.play.wires.get(id).is_some_and(|wire| wire.takes_requests() && wire.host == host)
+        };
+        lane.wires.iter().rev().find(fits).copied()
+    }
+
+    /// A new wire for requests of this lane.
+    pub(super) fn new_exchange(&mut self, host: &str) -> WireId {
+        let id = self.new_wire(self.lane, false);
+        if let Some(wire) = self.play.wires.get_mut(&id) {
+            wire.host = host.into();
+            wire.open_exchanges = 1;
+        }
+        id
+    }
+
+    /// Counts a request that goes out on an open connection.
+    pub(super) fn begin_exchange(&mut self, wire: WireId) {
+        if let Some(wire) = self.play.wires.get_mut(&wire) {
+            wire.open_exchanges += 1;
+        }
+        self.play.lanes[self.lane].current = Some(wire);
+    }
+
+    /// Connects, and writes this first.
+    pub(super) fn connect_first(
+        &mut self,
+        wire: WireId,
+        addr: Address,
+        bytes: Payload,
+        pieces: Pieces,
+    ) -> ActId {
+        if let Some(wire) = self.play.wires.get_mut(&wire) {
+            wire.first = Some((bytes, pieces));
+        }
+        self.connect(wire, addr)
+    }
+
+    /// The HTTP codec of a wire.
+    pub(super) fn http(&mut self, wire: WireId) -> Result<&mut Http1, String> {
+        let wire = self.play.wires.get_mut(&wire).and_then(Wire::http_mut);
+        wire.ok_or_else(|| "this lane does not speak HTTP".into())
     }
 
     fn subject_address(&self, lane: usize) -> Result<Address, String> {
@@ -315,9 +373,9 @@ impl<'a> Stage<'a> {
         match self.play.script.lanes[lane].source {
             LaneSource::Declared(Source::AcceptRelay) => Ok(Address::Relay(path)),
             LaneSource::Declared(Source::AcceptUnix) => Ok(Address::Unix(path)),
-            LaneSource::Declared(Source::AcceptTcp | Source::ConnectTcp) => {
-                Ok(Address::Tcp("127.0.0.1:0".into()))
-            }
+            LaneSource::Declared(
+                Source::AcceptTcp | Source::ConnectTcp | Source::AcceptHttp | Source::ConnectHttp,
+            ) => Ok(Address::Tcp("127.0.0.1:0".into())),
             LaneSource::Declared(Source::ConnectUnix) => Ok(Address::Unix(path)),
             LaneSource::Made { like } => self.own_address(like, name),
             _ => Err(format!("the lane `{name}` cannot listen")),

@@ -10,7 +10,8 @@ pub mod table;
 
 pub use duration::{Duration, Timing};
 pub use model::{
-    Isolation, LaneSpec, Launch, Opening, Row, Rule, RuleKind, Scenario, Source, Step, Twin, Verb, ViewSpec,
+    Body, Isolation, LaneSpec, Launch, Opening, Row, Rule, RuleKind, Scenario, Source, Step, Twin, Verb,
+    ViewSpec,
 };
 pub use parse::{launch, scenario, timing};
 pub use suite::{Role, Suite, read_rules};

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::Duration;
 use super::table::{Span, Text};
+use crate::codec::http1::Format;
 use crate::datum::{Datum, Pattern};
 use crate::play::StepAct;
 
@@ -214,6 +215,21 @@ pub struct LaneSpec {
     pub default: Text,
     /// Observations that are findings before the goodbye.
     pub bad: Vec<Pattern>,
+    /// The formats of HTTP bodies, by path.
+    pub bodies: Vec<Body>,
+}
+
+/// The formats of the HTTP bodies of a path; never guessed.
+#[derive(Clone, Debug)]
+pub struct Body {
+    /// The path without its query; a `*` in front stands for any beginning.
+    pub path: String,
+    /// Of requests.
+    pub request: Format,
+    /// Of responses with a status of 2xx.
+    pub body: Format,
+    /// Of all other responses.
+    pub error: Format,
 }
 
 /// Where the messages of a lane come from.
@@ -237,4 +253,8 @@ pub enum Source {
     AcceptTcp,
     /// Processes that the subject starts, through our relay.
     AcceptRelay,
+    /// HTTP requests that we send to the subject.
+    ConnectHttp,
+    /// HTTP requests that the subject sends to us.
+    AcceptHttp,
 }

@@ -121,7 +121,8 @@ fn off(table: &Table<'_>) -> Vec<(Text, String)> {
     switched
 }
 
-fn views(table: &Table<'_>) -> Vec<ViewSpec> {
+/// Reads a view, as often as its `for` says.
+pub fn views(table: &Table<'_>) -> Vec<ViewSpec> {
     repeated(table, |table| {
         let lane = table.need_text("lane");
         let of = table.text("of");

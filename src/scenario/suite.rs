@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use super::Duration;
 use super::error::FileErrors;
-use super::model::{LaneSpec, Launch, Rule, Scenario, Source, Step};
-use super::parse::{launch, rule, step, timing};
+use super::model::{Body, LaneSpec, Launch, Rule, Scenario, Source, Step, ViewSpec};
+use super::parse::{launch, rule, step, timing, views};
 use super::table::{Document, Table, Text};
+use crate::codec::http1::Format;
 use crate::datum::Pattern;
 use crate::requirement::Registry;
 
@@ -46,6 +47,7 @@ struct RoleLayer {
     profile: Option<String>,
     mode: Option<String>,
     lanes: Option<Vec<LaneSpec>>,
+    views: Option<Vec<ViewSpec>>,
     start: Option<Launch>,
     opening: Option<Vec<Step>>,
     openings: BTreeMap<String, Vec<Step>>,
@@ -59,6 +61,8 @@ struct RoleLayer {
 pub struct Role {
     /// Its lanes; the first is the default.
     pub lanes: Vec<LaneSpec>,
+    /// Views of them that every scenario has, unless it makes a lane of the same name itself.
+    pub views: Vec<ViewSpec>,
     /// How the subject is started.
     pub start: Launch,
     /// What runs before the steps.
@@ -146,6 +150,9 @@ impl RoleLayer {
         if let Some(lanes) = &self.lanes {
             role.lanes.clone_from(lanes);
         }
+        if let Some(views) = &self.views {
+            role.views.clone_from(views);
+        }
         if let Some(start) = &self.start {
             role.start.clone_from(start);
         }
@@ -194,6 +201,7 @@ fn layer(table: &Table<'_>) -> RoleLayer {
         lanes: table
             .has("lanes")
             .then(|| table.tables("lanes").iter().filter_map(|inner| lane(inner, &bad)).collect()),
+        views: table.has("views").then(|| table.tables("views").iter().flat_map(views).collect()),
         start: table.table("start").map(|table| launch(&table)),
         opening: steps("opening"),
         openings: openings.collect(),
@@ -214,6 +222,8 @@ fn lane(table: &Table<'_>, bad: &[Pattern]) -> Option<LaneSpec> {
         ("accept", "unix", Source::AcceptUnix),
         ("accept", "tcp", Source::AcceptTcp),
         ("accept", "relay", Source::AcceptRelay),
+        ("connect", "http", Source::ConnectHttp),
+        ("accept", "http", Source::AcceptHttp),
     ];
     let (connect, accept) = (table.text("connect"), table.text("accept"));
     let given =
@@ -225,20 +235,46 @@ fn lane(table: &Table<'_>, bad: &[Pattern]) -> Option<LaneSpec> {
             .map(|(_, _, source)| *source)
     });
     if source.is_none() {
-        let message = "a lane says where its messages come from: connect = \"stdio\", \"unix\", \"tcp\" or \"driver\", \
-                       or accept = \"unix\", \"tcp\" or \"relay\"";
+        let message = "a lane says where its messages come from: connect = \"stdio\", \"unix\", \"tcp\", \"http\" or \
+                       \"driver\", or accept = \"unix\", \"tcp\", \"http\" or \"relay\"";
         table.problem(table.span.clone(), message);
     }
     let own = table.patterns("bad");
+    let is_http = matches!(source, Some(Source::ConnectHttp | Source::AcceptHttp));
+    let codec = if is_http {
+        Text { text: "http".into(), span: table.span.clone() }
+    } else {
+        table.need_text("codec")
+    };
     let spec = LaneSpec {
         name: table.need_text("name"),
         source: source?,
-        codec: table.need_text("codec"),
+        codec,
         default: table.need_text("default"),
         bad: own.into_iter().chain(bad.iter().cloned()).collect(),
+        bodies: table.tables("bodies").iter().map(body).collect(),
     };
     table.finish();
     Some(spec)
+}
+
+/// The formats of the HTTP bodies of a path: texts, unless it says otherwise.
+fn body(table: &Table<'_>) -> Body {
+    let format = |key| {
+        let Some(text) = table.text(key) else { return Format::Text };
+        Format::from_name(&text.text).unwrap_or_else(|| {
+            table.unknown("format of a body", &text, Format::ALL.map(|(name, _)| name));
+            Format::Text
+        })
+    };
+    let body = Body {
+        path: table.need_text("path").text,
+        request: format("request"),
+        body: format("body"),
+        error: format("error"),
+    };
+    table.finish();
+    body
 }
 
 /// Reads `rules.toml`.

@@ -120,6 +120,17 @@ impl Http1 {
         self.asked.push_back(asked);
     }
 
+    /// Frames bytes of the body behind the last head that was encoded: as a chunk, if that head says so.
+    ///
+    /// # Errors
+    /// A body without its head, or a package that `lengths` does not know.
+    pub fn part(&mut self, bytes: Payload, lengths: Lengths<'_>) -> Result<Payload, String> {
+        match self.writing.as_ref().ok_or("a body needs its head before it")? {
+            Writing { is_chunked: true, .. } => chunk(bytes, lengths),
+            _ => Ok(bytes),
+        }
+    }
+
     /// Tells a server that a final response was written past [`Codec::encode`]; gives what it answered.
     pub fn answered(&mut self) -> Option<Asked> {
         self.asked.pop_front()

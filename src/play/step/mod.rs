@@ -8,7 +8,10 @@ mod flow;
 mod inspect;
 mod listen;
 mod open;
+mod part;
 mod raw;
+mod request;
+mod respond;
 mod send;
 mod signal;
 mod start;
@@ -83,12 +86,16 @@ type Read = fn(&Table<'_>) -> Option<Arc<dyn StepAct>>;
 /// Every act by its key.
 const TABLE: &[(&str, Read)] = &[
     ("close", close::read),
+    ("event", part::read_event),
     ("exit", exit::read),
     ("inspect", inspect::read),
     ("listen", listen::read),
     ("open", open::read),
+    ("part", part::read_part),
     ("pause", flow::read_pause),
     ("raw", raw::read),
+    ("request", request::read),
+    ("respond", respond::read),
     ("resume", flow::read_resume),
     ("send", send::read),
     ("signal", signal::read),
