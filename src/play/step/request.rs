@@ -7,6 +7,7 @@ use super::{Made, Ran, StepAct};
 use crate::actor::{Payload, Pieces};
 use crate::codec::{Sink, json, multipart};
 use crate::datum::{Bindings, Datum, Names, Pattern, mentioned};
+use crate::package::shelf;
 use crate::play::http::{Request as Outgoing, Sent};
 use crate::play::stage::Stage;
 use crate::scenario::table::Table;
@@ -170,7 +171,7 @@ impl FormPart {
             Holds::Package(name) => {
                 let name = filled(name, bindings)?;
                 body.package(&name);
-                filename = filename.or_else(|| Some(format!("${{package.{name}.filename}}")));
+                filename = filename.or_else(|| shelf::filename_of(&name).map(str::to_owned));
                 kind = kind.or_else(|| Some("application/octet-stream".into()));
             }
         }
@@ -267,6 +268,6 @@ mod tests {
         };
         assert_eq!(bytes(r#""pong""#), b"pong");
         assert_eq!(bytes("h'00ff'"), b"\x00\xff");
-        assert_eq!(bytes(r#"{"a": [1, null]}"#), br#"{"a":[1,null]}"#);
+        assert_eq!(bytes(r#"{"a": [1, null]}"#), br#"{"a": [1, null]}"#);
     }
 }
