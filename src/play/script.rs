@@ -245,6 +245,7 @@ impl Script {
             counts: BTreeMap::new(),
             problems: Vec::new(),
         };
+        builder.head();
         builder.lanes();
         let steps = builder.all_steps();
         let rules = builder.all_rules(profile, mode);
@@ -345,6 +346,41 @@ struct Builder<'a> {
 }
 
 impl Builder<'_> {
+    /// Names in the head of the scenario that mean nothing in its suite.
+    fn head(&mut self) {
+        if let Some(covers) = &self.scenario.covers {
+            self.check_requirement(covers);
+        }
+        for need in &self.scenario.needs {
+            self.check_requirement(need);
+        }
+        let profiles: Vec<&str> = self.suite.profiles.iter().map(String::as_str).collect();
+        for profile in self.scenario.profiles.iter().filter(|known| !profiles.contains(&known.text.as_str()))
+        {
+            self.problems.push(Problem::unknown(
+                profile.span.clone(),
+                "profile",
+                &profile.text,
+                profiles.iter().copied(),
+            ));
+        }
+        let modes = self.suite.modes(&self.scenario.role.text);
+        for mode in self.scenario.modes.iter().filter(|known| !modes.contains(&known.text)) {
+            let known = modes.iter().map(String::as_str).filter(|mode| !mode.is_empty());
+            self.problems.push(Problem::unknown(mode.span.clone(), "mode", &mode.text, known));
+        }
+        if let Some(twin) = &self.scenario.twin
+            && self.suite.scenario(&twin.text).is_none()
+            && !self.suite.scenarios.is_empty()
+        {
+            let known = self.suite.scenarios.iter().map(|scenario| scenario.id.as_str());
+            let help = crate::scenario::error::nearest(&twin.text, known)
+                .map(|near| format!("did you mean `{near}`?"));
+            let message = format!("there is no scenario `{}`", twin.text);
+            self.problems.push(Problem { span: twin.span.clone(), message, help });
+        }
+    }
+
     /// The lanes of the role, those that every role has, those that steps make, and the views.
     fn lanes(&mut self) {
         for spec in &self.role.lanes {

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use super::Duration;
 use super::error::FileErrors;
 use super::model::{Isolation, Launch, Opening, Row, Rule, RuleKind, Scenario, Step, Verb, ViewSpec};
 use super::table::{Document, Table, Text};
-use super::Duration;
 use crate::datum::notation::parse_datum;
 use crate::datum::{Bindings, Datum};
 use crate::package::shelf;
@@ -219,6 +219,9 @@ fn loops(table: &Table<'_>) -> Vec<Bindings> {
 /// Reads one step.
 pub fn step(table: &Table<'_>) -> Option<Step> {
     let given: Vec<&str> = verbs().filter(|verb| table.has(verb)).collect();
+    if given.len() != 1 {
+        table.forget();
+    }
     let verb = match given.as_slice() {
         [verb] => read_verb(verb, table),
         [] => {
@@ -286,6 +289,7 @@ fn rule_kind(table: &Table<'_>) -> Option<RuleKind> {
     const KINDS: [&str; 6] = ["forbid", "require", "check", "allow", "answer", "every"];
     let given: Vec<&&str> = KINDS.iter().filter(|kind| table.has(kind)).collect();
     if given.len() != 1 {
+        table.forget();
         table.problem(table.span.clone(), format!("a rule has one of {}", KINDS.join(", ")));
         return None;
     }

@@ -1,6 +1,6 @@
 //! TOML with spans, read key by key; what was never asked for is unknown.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::ops::Range;
 
@@ -64,6 +64,7 @@ pub struct Table<'a> {
     /// Loop variables (`for`), replaced in every text.
     vars: Bindings,
     asked: RefCell<BTreeSet<&'static str>>,
+    forgotten: Cell<bool>,
     problems: &'a Problems,
 }
 
@@ -74,16 +75,19 @@ pub struct Document {
     problems: Problems,
     file: String,
     text: String,
+    /// What is no TOML; as long as something is, nothing else is told.
+    syntax: Vec<Problem>,
 }
 
 impl Document {
     /// Reads a file's text; syntax errors are kept with the other problems.
     pub fn parse(file: &str, text: &str) -> Self {
         let (table, errors) = DeTable::parse_recoverable(text);
-        let problems = errors.iter().map(|error| Problem::new(error.span().unwrap_or(0..0), error.message()));
-        let problems = RefCell::new(problems.collect());
+        let problem = |error: &toml::de::Error| Problem::new(error.span().unwrap_or(0..0), error.message());
+        let syntax = errors.iter().map(problem).collect();
+        let problems = RefCell::default();
         let root = entries(table.get_ref(), &problems);
-        Self { root, problems, file: file.into(), text: text.into() }
+        Self { root, problems, file: file.into(), text: text.into(), syntax }
     }
 
     /// The outermost table.
@@ -93,6 +97,7 @@ impl Document {
             span: 0..self.text.len().min(1),
             vars: Bindings::default(),
             asked: RefCell::default(),
+            forgotten: Cell::default(),
             problems: &self.problems,
         }
     }
@@ -104,7 +109,7 @@ impl Document {
 
     /// Everything that is wrong, if anything is.
     pub fn errors(self) -> Result<(), FileErrors> {
-        let problems = self.problems.into_inner();
+        let problems = if self.syntax.is_empty() { self.problems.into_inner() } else { self.syntax };
         if problems.is_empty() {
             return Ok(());
         }
@@ -330,6 +335,7 @@ impl<'a> Table<'a> {
             span: self.span.clone(),
             vars: all,
             asked: RefCell::default(),
+            forgotten: Cell::default(),
             problems: self.problems,
         }
     }
@@ -364,8 +370,16 @@ impl<'a> Table<'a> {
         self.problems.borrow_mut().push(Problem::unknown(name.span.clone(), what, &name.text, known));
     }
 
+    /// Makes every key known: what is wrong with this table is told already.
+    pub fn forget(&self) {
+        self.forgotten.set(true);
+    }
+
     /// Notes every key that was never asked for.
     pub fn finish(&self) {
+        if self.forgotten.get() {
+            return;
+        }
         let asked = self.asked.borrow();
         for (key, _) in self.entries.iter().filter(|(key, _)| !asked.contains(key.text.as_str())) {
             self.unknown("key", key, asked.iter().copied());
@@ -379,7 +393,14 @@ impl<'a> Table<'a> {
 
     fn inner(&self, entries: &'a [(Text, Item)], span: &Span) -> Table<'a> {
         let vars = self.vars.clone();
-        Table { entries, span: span.clone(), vars, asked: RefCell::default(), problems: self.problems }
+        Table {
+            entries,
+            span: span.clone(),
+            vars,
+            asked: RefCell::default(),
+            forgotten: Cell::default(),
+            problems: self.problems,
+        }
     }
 
     fn text_of(&self, item: &Item, key: &str) -> Option<Text> {

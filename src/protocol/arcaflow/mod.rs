@@ -1,5 +1,7 @@
 //! The Arcaflow plugin protocol: CBOR items over standard input and output.
 
+#[cfg(test)]
+mod captures;
 pub mod schema;
 mod watch;
 
