@@ -20,7 +20,7 @@ use plugfest::requirement::Level;
 use plugfest::runner::{self, Options, RunEvent, Vehicle, Verdict};
 use plugfest::scenario::Suite;
 use plugfest::sim::{self, Chunking, Faults, Setting, SimEnd};
-use plugfest::transcript::{self, Memory};
+use plugfest::transcript::{self, Header, Memory};
 
 type Verdicts = Result<(), Failed>;
 
@@ -101,8 +101,8 @@ fn trials_of(suite: &Arc<Suite>, reference: &'static Reference, profile: &str) -
             let process = (suite.clone(), case.clone());
             add("process", Box::new(move || passes(&process.0, process.1, Vehicle::Process)));
         }
-        let judged = script.clone();
-        add("judge", Box::new(move || judged_the_same(&judged)));
+        let judged = (suite.clone(), script.clone());
+        add("judge", Box::new(move || judged_the_same(&judged.0, &judged.1)));
         let disturbed = script.clone();
         add("grid", Box::new(move || undisturbed(&disturbed)));
     }
@@ -167,14 +167,16 @@ fn simulate(script: &Arc<Script>, faults: Faults) -> Result<(Play, Memory), Fail
 }
 
 /// A stored run, written and read again, gives the same doings and findings.
-fn judged_the_same(script: &Arc<Script>) -> Verdicts {
+fn judged_the_same(suite: &Suite, script: &Arc<Script>) -> Verdicts {
+    let header = serde_json::to_string(&Header::new(suite, script)).map_err(|error| error.to_string())?;
+    let header: Header = serde_json::from_str(&header).map_err(|error| error.to_string())?;
     let (play, memory) = simulate(script, Faults::default())?;
     let lines: Result<Vec<transcript::Line>, _> = memory
         .lines
         .iter()
         .map(|line| serde_json::to_string(line).and_then(|text| serde_json::from_str(&text)))
         .collect();
-    let judgement = transcript::judge(script.clone(), &lines.map_err(|error| error.to_string())?);
+    let judgement = transcript::judge(Arc::new(header.script()?), &lines.map_err(|error| error.to_string())?);
     match judgement.diverged {
         Some((at, stored, now)) => Err(format!("diverged at {at}\n  stored {stored}\n  now {now}").into()),
         None if !judgement.complete => Err("the judged run is not complete".into()),
@@ -210,7 +212,8 @@ fn by_lane(play: &Play) -> String {
     text
 }
 
-/// Wires that cut, join or delay what is written change no verdict.
+/// Wires that split, join or delay what is written change no verdict; a process that dies in the middle of what it
+/// writes never keeps a case from its end.
 fn undisturbed(script: &Arc<Script>) -> Verdicts {
     let (_, memory) = simulate(script, Faults::default())?;
     let bytes = longest_stream(&memory);
@@ -224,6 +227,9 @@ fn undisturbed(script: &Arc<Script>) -> Verdicts {
     }
     if bytes > 1 << 20 {
         grid.truncate(6);
+    }
+    for part in 1..=4 {
+        simulate(script, Faults { cut: Some(bytes * part / 5), ..Faults::default() })?;
     }
     for faults in grid {
         let (play, _) = simulate(script, faults.clone())?;

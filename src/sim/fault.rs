@@ -1,4 +1,4 @@
-//! Disturbances of the wires that a correct actor does not notice.
+//! Disturbances of the wires; all but `cut` are such that a correct actor does not notice them.
 
 use crate::actor::Nanos;
 
@@ -11,6 +11,8 @@ pub struct Faults {
     pub coalesce: bool,
     /// What each chunk takes longer than usual.
     pub delay: Nanos,
+    /// A process dies after it has written so many bytes; what it wrote before arrives.
+    pub cut: Option<u64>,
 }
 
 /// Where writes are cut.

@@ -317,13 +317,27 @@ impl World<'_> {
         if !self.links[link].is_open(1 - side) || !self.parties[party].alive {
             return self.fail(me, act, Failure::Peer, "broken pipe");
         }
+        let room = self
+            .setting
+            .faults
+            .cut
+            .filter(|_| me != 0)
+            .map(|cut| cut.saturating_sub(self.links[link].sent[side]));
+        let length: u64 = pieces.iter().map(|piece| piece.len() as u64).sum();
+        let dies = room.is_some_and(|room| room < length);
+        let mut left = if dies { room.unwrap_or(length) } else { length };
         for piece in pieces {
+            let piece = &piece[..piece.len().min(left as usize)];
+            left -= piece.len() as u64;
             let mut at = self.links[link].next_time(side, self.now + LATENCY);
             for chunk in self.setting.faults.cut(piece, &mut self.links[link].sent[side]) {
                 at = self.links[link].next_time(side, at + self.setting.faults.delay);
                 let bytes = Blob(chunk.to_vec());
                 self.tell_bytes(at, party, there, part, bytes);
             }
+        }
+        if dies {
+            return self.die(me, Exit::Signal(9));
         }
         let at = self.links[link].next_time(side, self.now + LATENCY);
         self.tell(at, me, What::Written { act });
