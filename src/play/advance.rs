@@ -44,7 +44,7 @@ impl Play {
 
     /// Whether a connection that was refused is tried again: while the subject is starting, and it alone.
     pub(super) fn dials_again(&mut self, wire: WireId) -> bool {
-        let (now, gone) = (self.now, self.subject_is_gone() || self.is_aborted());
+        let (now, gone) = (self.now, self.subject_is_gone() || self.is_draining());
         let starting = !self.reached && !gone && now < self.script.time("start");
         let Some(redial) = self.redials.iter_mut().find(|redial| redial.wire == wire) else { return false };
         redial.due = Some(now + REDIAL);
@@ -359,7 +359,7 @@ impl Play {
 
     /// Runs the next act of an answer or beat that is due.
     fn run_errand(&mut self) -> bool {
-        if self.is_aborted() {
+        if self.is_draining() {
             self.errands.clear();
         }
         let Some(index) = self.errands.iter().position(|errand| errand.due <= self.now) else { return false };

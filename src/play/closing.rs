@@ -52,6 +52,11 @@ impl Play {
 
     /// Whether a step has failed, so that no further one is played.
     pub(super) fn is_aborted(&self) -> bool {
+        self.aborted
+    }
+
+    /// Whether our sides are closed and only the end is awaited.
+    pub(super) fn is_draining(&self) -> bool {
         self.phase.deadline().is_some() || self.phase == Phase::Done
     }
 
@@ -158,6 +163,7 @@ impl Play {
 
     /// Ends the case after a failure: what is left of the steps is not played.
     pub(super) fn abort(&mut self) {
+        self.aborted = true;
         if matches!(self.phase, Phase::Body | Phase::Goodbye) {
             self.errands.clear();
             self.drain_all();
@@ -203,7 +209,7 @@ impl Play {
 
     fn is_all_spent(&self) -> bool {
         self.wires.values().all(|wire| {
-            wire.is_spent() || !wire.opened || (!wire.is_process && wire.we_closed && self.is_aborted())
+            wire.is_spent() || !wire.opened || (!wire.is_process && wire.we_closed && self.is_draining())
         })
     }
 

@@ -55,6 +55,7 @@ pub struct Play {
     operations: BTreeMap<u64, usize>,
     next_operation: u64,
     phase: Phase,
+    aborted: bool,
     alarm: Option<Nanos>,
     subject: Option<WireId>,
     /// Whether a connection to the subject was ever made.
@@ -165,6 +166,7 @@ impl Play {
             operations: BTreeMap::new(),
             next_operation: 1,
             phase: Phase::Body,
+            aborted: false,
             alarm: None,
             subject: None,
             reached: false,
