@@ -170,9 +170,7 @@ fn run_job(
     let mut baseline = read_baseline(args, subject)?;
     let options = Options {
         vehicle: job.vehicle.clone(),
-        jobs: args
-            .jobs
-            .unwrap_or_else(|| std::thread::available_parallelism().map_or(2, std::num::NonZero::get)),
+        jobs: args.jobs.unwrap_or_else(default_jobs),
         ignore_needs: args.ignore_needs,
         folder: folder.to_path_buf(),
         stop: stop.clone(),
@@ -185,6 +183,11 @@ fn run_job(
     });
     let keep = counts.fail + counts.inconclusive + counts.warn > 0;
     Ok((exit::of(&counts, args.strict), keep))
+}
+
+/// Two for each core: most cases wait most of the time.
+fn default_jobs() -> usize {
+    2 * std::thread::available_parallelism().map_or(2, std::num::NonZero::get)
 }
 
 /// Runs a plan and lays the baseline over what comes of it.
