@@ -4,6 +4,7 @@
 //! actor asks for by name at the one place where each makes a difference.
 
 pub mod arcaflow;
+pub mod dify_sri;
 
 use std::collections::BTreeMap;
 
@@ -60,12 +61,13 @@ pub struct SubjectOf {
 }
 
 /// All references.
-pub const REFERENCES: &[Reference] = &[arcaflow::PLUGIN];
+pub const REFERENCES: &[Reference] = &[arcaflow::PLUGIN, dify_sri::RUNTIME, dify_sri::DAEMON];
 
 /// All mutants of a suite.
 pub fn mutants(suite: &str) -> &'static [Mutant] {
     match suite {
         "arcaflow" => arcaflow::MUTANTS,
+        "dify-sri" => dify_sri::MUTANTS,
         _ => &[],
     }
 }

@@ -392,8 +392,12 @@ impl Play {
         if part == Part::Stderr {
             return;
         }
-        if let Some(malformed) = cut {
-            let lane = self.wires.get(&id).map_or(0, |wire| wire.lane);
+        let of_ours = self.wires.get(&id).is_some_and(|wire| wire.we_closed && wire.http().is_some());
+        if let Some(malformed) = cut.filter(|_| !of_ours) {
+            let lane = self.wires.get(&id).map_or(0, |wire| match wire.http() {
+                Some(_) => wire.view,
+                None => wire.lane,
+            });
             let range = malformed.at.saturating_sub(16)..malformed.at;
             self.deliver(lane, Some(id), Kind::Malformed, Datum::text(&malformed.reason), range);
         }

@@ -249,7 +249,7 @@ impl Script {
         builder.lanes();
         let steps = builder.all_steps();
         let rules = builder.all_rules(profile, mode);
-        let bindings = builder.bindings(row, &timing, mode, knobs);
+        let bindings = builder.bindings(row, &timing, (mode, profile), knobs);
         builder.check_names(&steps, &rules, &bindings);
         let (lanes, problems) = (builder.lanes, builder.problems);
         if !problems.is_empty() {
@@ -692,7 +692,13 @@ impl Builder<'_> {
         })
     }
 
-    fn bindings(&mut self, row: &Row, timing: &Timing, mode: &str, knobs: Knobs) -> Bindings {
+    fn bindings(
+        &mut self,
+        row: &Row,
+        timing: &Timing,
+        (mode, profile): (&str, &str),
+        knobs: Knobs,
+    ) -> Bindings {
         let mut bindings = Bindings::default();
         for (name, nanos) in timing {
             let seconds = *nanos as f64 / 1e9;
@@ -704,6 +710,7 @@ impl Builder<'_> {
         }
         bindings.set("seed", knobs.seed);
         bindings.set("mode", mode);
+        bindings.set("profile", profile);
         if self.scenario.text.contains("package.") || self.suite.text.contains("package.") {
             for name in crate::package::shelf::names() {
                 let launched = crate::package::shelf::filename_of(name).unwrap_or_default();

@@ -430,7 +430,8 @@ fn fill(command: &[String], bindings: &Bindings) -> Result<Vec<String>, String> 
 }
 
 /// The place holders of commands.
-pub const PLACE_HOLDERS: [&str; 11] = [
+pub const PLACE_HOLDERS: [&str; 12] = [
+    "profile",
     "package",
     "mode",
     "socket",

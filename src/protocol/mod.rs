@@ -4,6 +4,7 @@
 
 pub mod apisix;
 pub mod arcaflow;
+pub mod dify_sri;
 
 use crate::actor::Payload;
 use crate::codec::cbor::Cbor;
@@ -41,6 +42,7 @@ pub const CODECS: [&str; 4] = ["cbor", "json-lines", "text", "text-lines"];
 pub fn check(suite: &str, name: &str, datum: &Datum) -> Result<(), String> {
     match suite {
         "arcaflow" => arcaflow::check(name, datum),
+        "dify-sri" => dify_sri::check(name, datum),
         _ => Err(format!("{suite} has no check `{name}`")),
     }
 }
@@ -49,6 +51,7 @@ pub fn check(suite: &str, name: &str, datum: &Datum) -> Result<(), String> {
 pub fn watch(suite: &str, name: &str) -> Option<Box<dyn Watch>> {
     match suite {
         "arcaflow" => arcaflow::watch(name),
+        "dify-sri" => dify_sri::watch(name),
         _ => None,
     }
 }

@@ -1,0 +1,165 @@
+//! An installation and what the answers of a runtime make of it, as pure functions.
+
+use crate::actor::Payload;
+use crate::codec::{Sink, json, multipart};
+use crate::datum::Datum;
+use crate::protocol::dify_sri::{check, details};
+
+/// Where an installation stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum State {
+    #[default]
+    Running,
+    Success,
+    Failed,
+}
+
+impl State {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            State::Running => "running",
+            State::Success => "success",
+            State::Failed => "failed",
+        }
+    }
+}
+
+/// An installation.
+#[derive(Debug, Default)]
+pub(super) struct Task {
+    /// Whether it asks for instances first.
+    pub(super) asks: bool,
+    pub(super) filename: String,
+    pub(super) bytes: Vec<u8>,
+    pub(super) state: State,
+    pub(super) message: String,
+    /// Endpoint and name.
+    pub(super) told: Option<(String, String)>,
+}
+
+impl Task {
+    pub(super) fn is_success(&self) -> bool {
+        self.state == State::Success
+    }
+
+    pub(super) fn fail(&mut self, why: &str) {
+        if self.state == State::Running {
+            self.state = State::Failed;
+            self.message = why.into();
+        }
+    }
+
+    /// The Content-Type and the body of the launch.
+    pub(super) fn form(&self, mutant: &str) -> (String, Vec<u8>) {
+        let part = |name: &str, bytes: &[u8]| {
+            let mut body = Payload::default();
+            body.bytes(bytes);
+            multipart::Part { name: name.into(), body, ..multipart::Part::default() }
+        };
+        let verified: &[u8] = if mutant == "verified-always" { b"true" } else { b"false" };
+        let bytes = if mutant == "package-cut" { &self.bytes[..self.bytes.len() / 2] } else { &self.bytes };
+        let context = multipart::Part {
+            filename: Some(self.filename.clone()),
+            kind: Some("application/octet-stream".into()),
+            ..part(if mutant == "file-in-other-field" { "package" } else { "context" }, bytes)
+        };
+        let mut body = Payload::default();
+        multipart::write(vec![context, part("verified", verified)], multipart::BOUNDARY, &mut body);
+        (multipart::content_type(multipart::BOUNDARY), body.to_vec(&|_| None).unwrap_or_default())
+    }
+
+    /// The list of instances has come; whether a launch follows.
+    pub(super) fn listed(&mut self, status: i64, body: &[u8], mutant: &str) -> bool {
+        let Ok(list) = json::parse(body) else {
+            self.fail("the list of instances is no JSON");
+            return mutant == "instances-not-read";
+        };
+        if let Some(error) = list.get("error").and_then(Datum::as_inserted).filter(|error| !error.is_empty())
+            && mutant != "instances-error-ignored"
+        {
+            self.fail(&error);
+            return false;
+        }
+        if status != 200 && mutant != "instances-status-ignored" {
+            self.fail(&format!("the list of instances came with status {status}"));
+            return false;
+        }
+        let items = list.get("items").or(list.get("Items")).and_then(Datum::as_array).unwrap_or_default();
+        let Some(first) = items.first().filter(|_| mutant != "launches-always") else { return true };
+        let text = |key: &str| first.get(key).and_then(Datum::as_inserted).unwrap_or_default();
+        let (endpoint, name) = (text("Endpoint"), text("Name"));
+        if endpoint.is_empty() && mutant != "empty-endpoint-installed" {
+            self.fail("the instance has no endpoint");
+            return false;
+        }
+        self.told = Some((endpoint, name));
+        self.state = State::Success;
+        false
+    }
+
+    /// An event of the launch; whether the installation is decided by it.
+    pub(super) fn event(&mut self, event: &Datum, mutant: &str) -> bool {
+        let text = |key: &str| event.get(key).and_then(Datum::as_inserted).unwrap_or_default();
+        let (stage, state, message) = (text("Stage"), text("State"), text("Message"));
+        match (stage.as_str(), state.as_str()) {
+            (stage, "failed") if mutant == "failed-build-ignored" && stage == "build" => false,
+            (_, "failed") if mutant == "success-after-failure" => {
+                self.message = message;
+                false
+            }
+            (_, "failed") => {
+                self.fail(if mutant == "failure-without-message" { "failed" } else { &message });
+                true
+            }
+            ("run", "success") => self.run(&message),
+            ("end", "success") => {
+                match &self.told {
+                    None if mutant == "end-is-enough" => self.state = State::Success,
+                    None => self.fail("the launch ended without an endpoint"),
+                    Some(_) => self.state = State::Success,
+                }
+                true
+            }
+            ("end", _) if mutant == "any-end-is-success" => {
+                self.state = State::Success;
+                true
+            }
+            ("end", other) => {
+                self.fail(&format!("the launch ended with state {other:?}"));
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn run(&mut self, message: &str) -> bool {
+        let text = Datum::text(message);
+        if let Err(why) = check("plain-pairs", &text).and_then(|()| check("names-endpoint", &text)) {
+            self.fail(&format!("run/success cannot be read: {why}: {message}"));
+            return true;
+        }
+        let details = details(message);
+        let value = |key: &str| {
+            let found = details.iter().find(|(known, _)| known == key);
+            found.map(|(_, value)| value.clone()).unwrap_or_default()
+        };
+        self.told = Some((value("endpoint"), value("name")));
+        false
+    }
+
+    /// The response to the launch is over.
+    pub(super) fn stream_ended(&mut self, status: i64, body: &str, mutant: &str) {
+        match status {
+            _ if mutant == "status-not-checked" => self.state = State::Success,
+            200 if mutant == "no-end-is-success" && self.told.is_some() => self.state = State::Success,
+            200 => self.fail("the stream of the launch ended without `end`"),
+            other if mutant == "status-not-told" => {
+                self.fail(&format!("refused{}", " ".repeat(usize::from(other == 0))))
+            }
+            other => {
+                let body: String = body.chars().take(1024).collect();
+                self.fail(&format!("the launch was answered with status {other}: {body}"));
+            }
+        }
+    }
+}

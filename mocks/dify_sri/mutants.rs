@@ -1,0 +1,83 @@
+//! Mistakes that a programmer of a runtime or a daemon could make, one each.
+
+use crate::mocks::Mutant;
+
+/// Whether a role has a mutant of this name.
+pub(super) fn is_mutant(role: &str, name: &str) -> bool {
+    MUTANTS.iter().any(|mutant| mutant.role == role && mutant.name == name)
+}
+
+const fn runtime(name: &'static str, breaks: &'static str) -> Mutant {
+    Mutant { name, role: "runtime", breaks, also: &[], profile: "" }
+}
+
+const fn go(mutant: Mutant) -> Mutant {
+    Mutant { profile: "go-daemon", ..mutant }
+}
+
+const fn also(mutant: Mutant, also: &'static [&'static str]) -> Mutant {
+    Mutant { also, ..mutant }
+}
+
+/// All mutants of the SRI references.
+pub const MUTANTS: &[Mutant] = &[
+    // Ping.
+    runtime("ping-is-ok", "SRI-PING-02"),
+    runtime("ping-in-capitals", "SRI-PING-02"),
+    runtime("ping-status-204", "SRI-PING-02"),
+    runtime("get-ping-is-405", "SRI-PING-02"),
+    go(runtime("post-ping-is-405", "SRI-PING-01")),
+    go(runtime("ping-without-quotes", "SRI-PING-01")),
+    runtime("ping-is-html", "SRI-PING-07"),
+    // The key.
+    runtime("key-not-checked", "SRI-AUTH-01"),
+    runtime("missing-key-passes", "SRI-AUTH-01"),
+    runtime("ping-without-key", "SRI-AUTH-01"),
+    runtime("wrong-key-passes", "SRI-AUTH-02"),
+    also(runtime("bearer-wanted", "SRI-AUTH-03"), &["SRI-LAUNCH-01", "SRI-PING-02"]),
+    runtime("key-in-error", "SRI-AUTH-06"),
+    go(runtime("refusal-is-text", "SRI-AUTH-05")),
+    // Instances.
+    runtime("no-instances-is-404", "SRI-INST-01"),
+    runtime("never-lists", "SRI-INST-02"),
+    runtime("item-without-resource-name", "SRI-INST-02"),
+    runtime("lists-other-endpoint", "SRI-INST-03"),
+    runtime("lists-everything", "SRI-INST-04a"),
+    runtime("bad-filename-is-500", "SRI-INST-05"),
+    runtime("hash-not-compared", "SRI-INST-06"),
+    runtime("listed-before-ready", "SRI-INST-08"),
+    also(runtime("id-is-a-number", "SRI-INST-10"), &["SRI-INST-02"]),
+    go(runtime("status-is-text", "SRI-INST-11")),
+    runtime("instances-are-text", "SRI-INST-13"),
+    // Launches.
+    runtime("launch-is-202", "SRI-LAUNCH-01"),
+    runtime("launch-refuses-metadata", "SRI-LAUNCH-02"),
+    runtime("file-wanted-first", "SRI-LAUNCH-03"),
+    runtime("launch-needs-verified", "SRI-LAUNCH-04"),
+    runtime("launch-needs-metadata", "SRI-LAUNCH-01"),
+    runtime("bad-form-launches", "SRI-LAUNCH-05"),
+    runtime("builds-anything", "SRI-LAUNCH-09"),
+    also(runtime("refusal-in-status-200", "SRI-LAUNCH-11"), &["SRI-SSE-01", "SRI-SSE-02"]),
+    runtime("client-gone-ends-runtime", "SRI-LAUNCH-14"),
+    // The stream.
+    runtime("stream-is-json", "SRI-SSE-01"),
+    also(go(runtime("event-over-two-lines", "SRI-SSE-02")), &["SRI-LAUNCH-01"]),
+    also(runtime("stage-in-capitals", "SRI-SSE-03"), &["SRI-LAUNCH-01"]),
+    runtime("told-without-name", "SRI-SSE-04"),
+    runtime("told-ends-with-comma", "SRI-SSE-05"),
+    runtime("endpoint-is-relative", "SRI-SSE-06a"),
+    also(go(runtime("endpoint-has-query", "SRI-SSE-06b")), &["SRI-SSE-05"]),
+    also(runtime("end-twice", "SRI-SSE-07"), &["SRI-SSE-08a"]),
+    also(runtime("no-end", "SRI-SSE-07"), &["SRI-LAUNCH-01"]),
+    also(runtime("end-before-run", "SRI-SSE-07"), &["SRI-LAUNCH-01"]),
+    runtime("stream-stays-open", "SRI-SSE-08a"),
+    runtime("failure-without-message", "SRI-SSE-09"),
+    runtime("stages-go-back", "SRI-SSE-13"),
+    runtime("success-after-failure", "SRI-SSE-18"),
+    runtime("failure-ends-in-success", "SRI-SSE-19"),
+    runtime("failure-without-end", "SRI-SSE-19"),
+    // The function.
+    runtime("function-says-nothing", "SRI-RT-01"),
+    runtime("function-wants-key", "SRI-RT-02"),
+    also(go(runtime("function-speaks-sse", "SRI-RT-03")), &["SRI-RT-01"]),
+];

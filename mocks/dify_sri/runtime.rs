@@ -1,0 +1,422 @@
+//! The reference runtime: ping, instances, launches in stages, and the functions that they make.
+
+use std::collections::BTreeMap;
+
+use super::function::invoke;
+use super::launch::{Order, Stage, is_filename, stages};
+use super::mutants::is_mutant;
+use super::web::{answer, formats, header, json, query, refusal, text};
+use crate::actor::{Act, Actor, Address, CloseHow, Doing, Event, Exit, Nanos, Payload, What, WireId};
+use crate::codec::Codec;
+use crate::codec::http1::{Http1, last_chunk, response_bytes};
+use crate::datum::{Datum, Kind};
+use crate::mocks::{Acting, Hands, option};
+
+/// Our listener.
+const LISTENER: WireId = WireId::own(1);
+
+/// Makes a runtime from its command line.
+///
+/// # Errors
+/// A command line that is none.
+pub(super) fn make(args: &[String]) -> Result<Box<dyn Actor>, String> {
+    let mut args = args.to_vec();
+    let mutant = option(&mut args, "--mutant").unwrap_or_default();
+    if !mutant.is_empty() && !is_mutant("runtime", &mutant) {
+        return Err(format!("the dify-sri runtime has no mutant `{mutant}`"));
+    }
+    let port = option(&mut args, "--port").unwrap_or_else(|| "0".into());
+    let port: u16 = port.parse().map_err(|_| format!("--port takes a port, not {port:?}"))?;
+    let pace = option(&mut args, "--pace").unwrap_or_else(|| "3".into());
+    let pace: u64 = pace.parse().map_err(|_| format!("--pace takes milliseconds, not {pace:?}"))?;
+    let key = option(&mut args, "--api-key");
+    if let Some(unknown) = args.first() {
+        return Err(format!("unknown option {unknown}"));
+    }
+    let pace = pace * 1_000_000;
+
+    Ok(Box::new(Runtime { mutant, port, key, pace, ..Runtime::default() }))
+}
+
+/// The runtime.
+#[derive(Default)]
+struct Runtime {
+    mutant: String,
+    port: u16,
+    key: Option<String>,
+    pace: Nanos,
+    hands: Hands,
+    at: String,
+    conns: BTreeMap<WireId, Conn>,
+    launches: Vec<Launch>,
+    /// By filename: name and endpoint.
+    instances: BTreeMap<String, (String, String)>,
+    launched: u32,
+    now: Nanos,
+}
+
+/// A connection and the request that is being read.
+struct Conn {
+    codec: Http1,
+    head: Option<Datum>,
+    body: Option<Datum>,
+    is_refused: bool,
+}
+
+/// A launch under way.
+struct Launch {
+    wire: WireId,
+    filename: String,
+    name: String,
+    endpoint: String,
+    stages: Vec<Stage>,
+    due: Nanos,
+}
+
+impl Actor for Runtime {
+    fn on(&mut self, event: &Event, doings: &mut Vec<Doing>) {
+        self.now = event.at;
+        let mut hands = std::mem::take(&mut self.hands);
+        self.take(&event.what, &mut hands.at(doings));
+        self.hands = hands;
+    }
+}
+
+impl Runtime {
+    fn is(&self, mutant: &str) -> bool {
+        self.mutant == mutant
+    }
+
+    fn take(&mut self, what: &What, out: &mut Acting<'_>) {
+        match what {
+            What::Start { .. } => {
+                let at = Address::Tcp(format!("127.0.0.1:{}", self.port));
+                out.act(Act::Listen { wire: LISTENER, at, over_stale: false });
+            }
+            What::Listening { at: Address::Tcp(at), .. } => {
+                self.at.clone_from(at);
+                if self.port == 0 {
+                    out.print(format!("http://{at}\n").into_bytes());
+                }
+            }
+            What::Failed { why, .. } if self.at.is_empty() => {
+                out.complain(&why.text);
+                out.exit(Exit::Code(3));
+            }
+            What::Opened { wire, from: Some(_), .. } => {
+                let codec = Http1::server(formats());
+                self.conns.insert(*wire, Conn { codec, head: None, body: None, is_refused: false });
+            }
+            What::Bytes { wire, bytes, .. } => self.bytes(*wire, &bytes.0, out),
+            What::Ended { wire, .. } if *wire != WireId::STDIO => self.leave(*wire, out),
+            What::Closed { wire, .. } => self.leave(*wire, out),
+            What::Signal { wire: WireId::STDIO, signal: 2 | 15 } => out.exit(Exit::Code(0)),
+            What::Time => self.time(out),
+            _ => {}
+        }
+    }
+
+    fn leave(&mut self, wire: WireId, out: &mut Acting<'_>) {
+        if self.conns.remove(&wire).is_some() {
+            out.close(wire, CloseHow::Both);
+        }
+        if self.launches.iter().any(|launch| launch.wire == wire) && self.is("client-gone-ends-runtime") {
+            return out.exit(Exit::Code(1));
+        }
+        self.launches.retain(|launch| launch.wire != wire);
+    }
+
+    fn bytes(&mut self, wire: WireId, bytes: &[u8], out: &mut Acting<'_>) {
+        let Some(conn) = self.conns.get_mut(&wire) else { return };
+        conn.codec.feed(bytes);
+        while let Some(next) = self.conns.get_mut(&wire).and_then(|conn| conn.codec.next()) {
+            let Some(conn) = self.conns.get_mut(&wire) else { return };
+            match next {
+                Ok(message) if message.kind == Kind::Head => {
+                    conn.head = Some(message.datum.clone());
+                    conn.body = None;
+                    self.head(wire, &message.datum, out);
+                }
+                Ok(message) if message.kind == Kind::Message => conn.body = Some(message.datum),
+                Ok(_) => self.request(wire, out),
+                Err(malformed) if malformed.fatal => {
+                    out.write(wire, refusal(400, &malformed.reason));
+                    return self.leave(wire, out);
+                }
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// Refuses before the body has come, so that nobody uploads for nothing.
+    fn head(&mut self, wire: WireId, head: &Datum, out: &mut Acting<'_>) {
+        let target = text(head, "path");
+        let key = header(head, "authorization").unwrap_or_default();
+        let is_function = target.starts_with("/fn/");
+        let is_right = match &self.key {
+            None => true,
+            _ if self.is("key-not-checked") => true,
+            _ if self.is("ping-without-key") && target == "/ping" => true,
+            Some(_) if self.is("missing-key-passes") && key.is_empty() => true,
+            Some(_) if self.is("wrong-key-passes") && !key.is_empty() => true,
+            Some(known) if self.is("bearer-wanted") => key == format!("Bearer {known}"),
+            Some(known) => key == *known,
+        };
+        let Some(conn) = self.conns.get_mut(&wire) else { return };
+        conn.is_refused = !is_right && (!is_function || self.mutant == "function-wants-key");
+        if conn.is_refused {
+            let why = if self.mutant == "key-in-error" {
+                format!("the key is not {key} but {}", self.key.clone().unwrap_or_default())
+            } else {
+                "the key is missing or wrong".into()
+            };
+            let refusal = match self.mutant.as_str() {
+                "refusal-is-text" => answer(401, "text/plain", why),
+                _ => refusal(401, &why),
+            };
+            out.write(wire, refusal);
+        }
+    }
+
+    /// A request has come whole.
+    fn request(&mut self, wire: WireId, out: &mut Acting<'_>) {
+        let Some(conn) = self.conns.get_mut(&wire) else { return };
+        conn.codec.answered();
+        let (Some(head), body) = (conn.head.take(), conn.body.take()) else { return };
+        if conn.is_refused {
+            return;
+        }
+        let target = text(&head, "path");
+        let path = target.split('?').next().unwrap_or_default();
+        match (text(&head, "method").as_str(), path) {
+            ("GET", "/ping") if self.is("get-ping-is-405") => out.write(wire, refusal(405, "POST is wanted")),
+            ("POST", "/ping") if self.is("post-ping-is-405") => {
+                out.write(wire, refusal(405, "GET is wanted"))
+            }
+            ("GET" | "POST", "/ping") => self.ping(wire, out),
+            ("GET", "/v1/runner/instances") => {
+                let instances = self.instances(query(&target, "filename").as_deref());
+                out.write(wire, instances);
+            }
+            ("POST", "/v1/launch") => self.launch(wire, body, out),
+            ("POST", path) if path.starts_with("/fn/") && path.ends_with("/invoke") => {
+                let lines = body.filter(|_| !self.is("function-says-nothing"));
+                let lines = lines.map(|body| invoke(&body)).unwrap_or_default();
+                let lines = if self.is("function-speaks-sse") {
+                    [b"data: ".as_slice(), &lines].concat()
+                } else {
+                    lines
+                };
+                out.write(wire, answer(200, "application/x-ndjson", lines));
+            }
+            ("GET", path) if path.starts_with("/fn/") => out.write(wire, answer(200, "text/plain", "OK")),
+            _ => out.write(wire, refusal(404, "there is no such thing here")),
+        }
+    }
+
+    fn ping(&mut self, wire: WireId, out: &mut Acting<'_>) {
+        let body = match self.mutant.as_str() {
+            "ping-is-ok" => "OK",
+            "ping-in-capitals" => "\"PONG\"",
+            "ping-without-quotes" => "pong",
+            _ => "\"pong\"",
+        };
+        let status = if self.is("ping-status-204") { 202 } else { 200 };
+        let kind = if self.is("ping-is-html") { "text/html" } else { "text/plain" };
+        out.write(wire, answer(status, kind, body));
+    }
+
+    fn instances(&self, filename: Option<&str>) -> Payload {
+        let Some(filename) = filename.filter(|name| !name.is_empty() || self.is("lists-everything")) else {
+            if self.is("lists-everything") {
+                return self.list(self.instances.iter().collect());
+            }
+            return refusal(400, "`filename` is missing");
+        };
+        if self.is("bad-filename-is-500") && !is_filename(filename) {
+            return refusal(500, "the name cannot be read");
+        }
+        if !is_filename(filename) && !filename.is_empty() {
+            return refusal(400, "`filename` is not vendor@name@version@hash.difypkg");
+        }
+        let fits = |known: &str| match self.mutant.as_str() {
+            "hash-not-compared" => known.split('@').next() == filename.split('@').next(),
+            "lists-everything" => filename.is_empty() || known == filename,
+            "never-lists" => false,
+            _ => known == filename,
+        };
+        self.list(self.instances.iter().filter(|(known, _)| fits(known)).collect())
+    }
+
+    fn list(&self, instances: Vec<(&String, &(String, String))>) -> Payload {
+        let item = |(filename, (name, endpoint)): (&String, &(String, String))| {
+            let endpoint =
+                if self.is("lists-other-endpoint") { "http://127.0.0.1:1/x" } else { endpoint.as_str() };
+            let mut item = vec![
+                ("ID", Datum::text(name)),
+                ("Name", Datum::text(name)),
+                ("Endpoint", Datum::text(endpoint)),
+                ("ResourceName", Datum::text(filename.as_str())),
+            ];
+            if self.is("item-without-resource-name") {
+                item.pop();
+            }
+            if self.is("id-is-a-number") {
+                item[0].1 = Datum::from(1_i64);
+            }
+            if self.is("status-is-text") {
+                item.push(("Status", Datum::text("running")));
+            }
+            Datum::map(item)
+        };
+        let items = Datum::array(instances.into_iter().map(item));
+        let value = Datum::map([("items", items)]);
+        match self.mutant.as_str() {
+            "instances-are-text" => answer(200, "text/plain", super::web::json_bytes(&value)),
+            "no-instances-is-404" => refusal(404, "there is none"),
+            _ => json(200, &value),
+        }
+    }
+
+    fn launch(&mut self, wire: WireId, form: Option<Datum>, out: &mut Acting<'_>) {
+        if self.is("launch-needs-metadata") && form.as_ref().is_none_or(|form| form.get("metadata").is_none())
+        {
+            return out.write(wire, refusal(400, "`metadata` is missing"));
+        }
+        if self.is("launch-refuses-metadata")
+            && form.as_ref().is_some_and(|form| form.get("metadata").is_some())
+        {
+            return out.write(wire, refusal(400, "`metadata` is unknown"));
+        }
+        let first = form.as_ref().and_then(Datum::as_map).and_then(<[_]>::first);
+        if self.is("file-wanted-first")
+            && first.is_some_and(|(name, _)| name.as_text().as_deref() != Some("context"))
+        {
+            return out.write(wire, refusal(400, "`context` comes first"));
+        }
+        if self.is("launch-needs-verified")
+            && form.as_ref().is_some_and(|form| form.get("verified").is_none())
+        {
+            return out.write(wire, refusal(400, "`verified` is missing"));
+        }
+        let order = form.ok_or("the body is no form".to_owned()).and_then(|form| Order::read(&form));
+        let checked = order.and_then(|order| {
+            let fault = match order.fault(!self.is("hash-not-checked")) {
+                Err(_) if self.is("builds-anything") => None,
+                fault => fault?,
+            };
+            Ok((order, fault))
+        });
+        match checked {
+            Ok((order, fault)) => self.begin(wire, order, fault, out),
+            Err(why) if self.is("refusal-in-status-200") => out.write(wire, refusal(200, &why)),
+            Err(_) if self.is("bad-form-launches") => {
+                let order = Order { filename: "x".into(), bytes: Vec::new() };
+                self.begin(wire, order, None, out);
+            }
+            Err(why) => out.write(wire, refusal(400, &why)),
+        }
+    }
+
+    fn begin(
+        &mut self,
+        wire: WireId,
+        order: Order,
+        fault: Option<(&'static str, String)>,
+        out: &mut Acting<'_>,
+    ) {
+        let fault = if self.is("builds-anything") { None } else { fault };
+        let number = if self.is("second-launch-reuses-nothing") { 0 } else { self.launched };
+        self.launched += 1;
+        let name = format!("conformance-{number}");
+        let endpoint = format!("http://{}/fn/{name}", self.at);
+        let told = match self.mutant.as_str() {
+            "endpoint-has-query" => format!("endpoint={endpoint}?a=b,name={name},id={name}"),
+            "told-ends-with-comma" => format!("endpoint={endpoint},name={name},id={name},"),
+            "endpoint-is-relative" => format!("endpoint=/fn/{name},name={name},id={name}"),
+            "told-without-name" => format!("endpoint={endpoint},id={name}"),
+            _ => format!("endpoint={endpoint},name={name},id={name}"),
+        };
+        let stages = self.altered(stages(fault, told));
+        let kind = if self.is("stream-is-json") { "application/json" } else { "text/event-stream" };
+        let headers =
+            [("Content-Type", kind), ("Cache-Control", "no-cache"), ("Transfer-Encoding", "chunked")];
+        let headers = Datum::map(headers.map(|(name, value)| (name, Datum::text(value))));
+        let status: i64 = if self.is("launch-is-202") { 202 } else { 200 };
+        let head = Datum::map([("status", Datum::from(status)), ("headers", headers)]);
+        out.write(wire, response_bytes(&head, None, &|_| None).unwrap_or_default());
+        if self.is("listed-before-ready") {
+            self.instances.insert(order.filename.clone(), (name.clone(), endpoint.clone()));
+        }
+        let filename = order.filename;
+        self.launches.push(Launch { wire, filename, name, endpoint, stages, due: self.now });
+        self.time(out);
+    }
+
+    /// What mutants make of the events of a launch.
+    fn altered(&self, mut stages: Vec<Stage>) -> Vec<Stage> {
+        let last = stages.len() - 1;
+        let failed = stages.iter().position(|Stage(_, state, _)| *state == "failed");
+        match (self.mutant.as_str(), failed) {
+            ("end-twice", None) => stages.push(stages[last].clone()),
+            ("no-end", _) => stages.truncate(last),
+            ("end-before-run", None) => stages.swap(last, last - 1),
+            ("stages-go-back", None) => stages.swap(1, 3),
+            ("stage-in-capitals", _) => stages[1].0 = "START",
+            ("success-after-failure", Some(at)) => {
+                stages.insert(
+                    at + 1,
+                    Stage("run", "success", "endpoint=http://127.0.0.1:1,name=x,id=x".into()),
+                );
+            }
+            ("failure-without-message", Some(at)) => stages[at].2.clear(),
+            ("failure-ends-in-success", Some(_)) => stages[last].1 = "success",
+            ("failure-without-end", Some(_)) => stages.truncate(last),
+            _ => {}
+        }
+        stages
+    }
+
+    /// Sends the events that are due.
+    fn time(&mut self, out: &mut Acting<'_>) {
+        let mut index = 0;
+        while index < self.launches.len() {
+            if self.launches[index].due > self.now {
+                index += 1;
+                continue;
+            }
+            self.next_event(index, out);
+            if self.launches[index].stages.is_empty() {
+                let launch = self.launches.remove(index);
+                if !self.is("stream-stays-open") {
+                    out.write(launch.wire, last_chunk(&[]));
+                }
+            }
+        }
+        if let Some(due) = self.launches.iter().map(|launch| launch.due).min() {
+            out.wake(due);
+        }
+    }
+
+    fn next_event(&mut self, index: usize, out: &mut Acting<'_>) {
+        let broken = self.is("event-over-two-lines");
+        let launch = &mut self.launches[index];
+        let stage = launch.stages.remove(0);
+        if stage.0 == "run" && stage.1 == "success" {
+            let listed = (launch.name.clone(), launch.endpoint.clone());
+            self.instances.insert(launch.filename.clone(), listed);
+        }
+        let bytes = if broken { split_event(&stage) } else { stage.bytes() };
+        out.write(launch.wire, bytes);
+        launch.due = self.now + self.pace;
+    }
+}
+
+/// A mutant: the object over two lines of data.
+fn split_event(stage: &Stage) -> Payload {
+    let bytes = stage.bytes().to_vec(&|_| None).unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes);
+    let line = text.lines().nth(1).unwrap_or_default().replacen(", \"State\"", ",\ndata: \"State\"", 1);
+    crate::codec::http1::chunk(Payload::from(format!("{line}\n\n").into_bytes()), &|_| None)
+        .unwrap_or_default()
+}

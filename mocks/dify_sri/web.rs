@@ -1,0 +1,83 @@
+//! What both references share: requests that were read whole, and answers.
+
+use crate::actor::Payload;
+use crate::codec::http1::{Asked, Choose, Format, response_bytes};
+use crate::datum::Datum;
+
+/// Bodies of an SRI by their paths, as a client or a server reads them.
+pub(super) fn formats() -> Choose {
+    Box::new(|asked: &Asked, head: &Datum| {
+        let path = asked.path.split('?').next().unwrap_or_default();
+        let status = head.get("status").and_then(Datum::as_int);
+        match (path, status) {
+            (path, None) if path.ends_with("/v1/launch") => Format::Multipart,
+            (path, None) if path.ends_with("/invoke") => Format::Json,
+            _ => Format::Bytes,
+        }
+    })
+}
+
+/// The first value of a header, its name in lower case.
+pub(super) fn header(head: &Datum, name: &str) -> Option<String> {
+    let value = head.get("headers")?.get(name)?;
+    let first = value.as_array().and_then(<[Datum]>::first).unwrap_or(value);
+    first.as_text().map(std::borrow::Cow::into_owned)
+}
+
+/// A part of a head as text.
+pub(super) fn text(head: &Datum, key: &str) -> String {
+    head.get(key).and_then(Datum::as_inserted).unwrap_or_default()
+}
+
+/// The value of a query's field, decoded.
+pub(super) fn query(target: &str, name: &str) -> Option<String> {
+    let (_, query) = target.split_once('?')?;
+    query.split('&').find_map(|pair| {
+        let (key, value) = pair.split_once('=')?;
+        (key == name).then(|| decoded(value))
+    })
+}
+
+fn decoded(value: &str) -> String {
+    let mut bytes = Vec::new();
+    let mut rest = value.as_bytes();
+    while let Some((byte, after)) = rest.split_first() {
+        rest = after;
+        let digits = rest.get(..2).and_then(|pair| std::str::from_utf8(pair).ok());
+        match (byte, digits.and_then(|digits| u8::from_str_radix(digits, 16).ok())) {
+            (b'%', Some(coded)) => {
+                bytes.push(coded);
+                rest = &rest[2..];
+            }
+            (b'+', _) => bytes.push(b' '),
+            (byte, _) => bytes.push(*byte),
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// A response with a body.
+pub(super) fn answer(status: i64, kind: &str, body: impl Into<Vec<u8>>) -> Payload {
+    let headers = Datum::map([("Content-Type", Datum::text(kind))]);
+    let head = Datum::map([("status", Datum::from(status)), ("headers", headers)]);
+    response_bytes(&head, Some(Payload::from(body.into())), &|_| None).unwrap_or_default()
+}
+
+/// A response that is JSON.
+pub(super) fn json(status: i64, value: &Datum) -> Payload {
+    answer(status, "application/json", json_bytes(value))
+}
+
+/// A response that tells what is wrong.
+pub(super) fn refusal(status: i64, why: &str) -> Payload {
+    json(status, &Datum::map([("error", Datum::text(why))]))
+}
+
+/// A value as JSON.
+pub(super) fn json_bytes(value: &Datum) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    match crate::codec::json::encode(value, &mut bytes) {
+        Ok(()) => bytes,
+        Err(why) => why.into_bytes(),
+    }
+}

@@ -1,0 +1,122 @@
+//! What holds over all events of one launch.
+
+use super::STAGES;
+use crate::datum::{Bindings, Datum, Kind, View};
+use crate::protocol::Watch;
+
+/// A rule over the events of a launch, of those so far and what comes now.
+type Judge = fn(&[Seen], Option<&Seen>) -> Result<(), String>;
+
+/// Every rule by its name.
+const RULES: [(&str, Judge); 4] = [
+    ("success-ends-once", success_ends_once),
+    ("failure-ends-once", failure_ends_once),
+    ("failure-is-final", failure_is_final),
+    ("stages-in-order", stages_in_order),
+];
+
+/// The watch behind a rule's `check`.
+pub(super) fn by_name(name: &str) -> Option<Box<dyn Watch>> {
+    let (_, judge) = RULES.iter().find(|(known, _)| *known == name)?;
+    Some(Box::new(Launch { judge: *judge, seen: Vec::new() }))
+}
+
+/// One event.
+#[derive(Clone, Debug, PartialEq)]
+struct Seen {
+    stage: String,
+    state: String,
+}
+
+impl Seen {
+    fn is(&self, stage: &str, state: &str) -> bool {
+        self.stage == stage && self.state == state
+    }
+}
+
+/// The events of the launch that is going on; a head begins another.
+struct Launch {
+    judge: Judge,
+    seen: Vec<Seen>,
+}
+
+impl Watch for Launch {
+    fn see(&mut self, view: View<'_>, _: &Bindings) -> Result<(), String> {
+        match (view.kind, view.datum) {
+            (Kind::Head, _) => {
+                self.seen.clear();
+                Ok(())
+            }
+            (Kind::End, _) if !self.seen.is_empty() => (self.judge)(&self.seen, None),
+            (Kind::Message, Some(event)) => {
+                let text = |key: &str| event.get(key).and_then(Datum::as_inserted);
+                let (Some(stage), Some(state)) = (text("Stage"), text("State")) else { return Ok(()) };
+                let seen = Seen { stage, state };
+                let result = (self.judge)(&self.seen, Some(&seen));
+                self.seen.push(seen);
+                result
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn ends(seen: &[Seen]) -> usize {
+    seen.iter().filter(|event| event.stage == "end").count()
+}
+
+fn is_failed(seen: &[Seen]) -> bool {
+    seen.iter().any(|event| event.state == "failed")
+}
+
+fn is_up(seen: &[Seen]) -> bool {
+    seen.iter().any(|event| event.is("run", "success"))
+}
+
+fn success_ends_once(before: &[Seen], event: Option<&Seen>) -> Result<(), String> {
+    match event {
+        _ if is_failed(before) => Ok(()),
+        Some(event) if ends(before) > 0 => Err(format!("{}/{} comes after `end`", event.stage, event.state)),
+        Some(event) if event.is("end", "success") && !is_up(before) => {
+            Err("`end` comes before run/success".into())
+        }
+        Some(event) if event.stage == "end" && is_up(before) && event.state != "success" => {
+            Err(format!("`end` says {} after run/success", event.state))
+        }
+        None if ends(before) == 0 => Err("the stream is over and there was no `end`".into()),
+        _ => Ok(()),
+    }
+}
+
+fn failure_ends_once(before: &[Seen], event: Option<&Seen>) -> Result<(), String> {
+    let ended = before.iter().filter(|event| event.is("end", "failed")).count();
+    match event {
+        _ if !is_failed(before) => Ok(()),
+        Some(event) if event.stage == "end" && event.state != "failed" => {
+            Err(format!("`end` says {} after a failure", event.state))
+        }
+        Some(event) if event.stage == "end" && ended > 0 => Err("there is a second `end`".into()),
+        None if ended == 0 => Err("the stream is over and there was no `end` with state failed".into()),
+        _ => Ok(()),
+    }
+}
+
+fn failure_is_final(before: &[Seen], event: Option<&Seen>) -> Result<(), String> {
+    match event {
+        Some(event) if is_failed(before) && event.stage != "end" => {
+            Err(format!("{}/{} follows an event with state failed", event.stage, event.state))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn stages_in_order(before: &[Seen], event: Option<&Seen>) -> Result<(), String> {
+    let place = |stage: &str| STAGES.iter().position(|known| *known == stage);
+    let highest = before.iter().filter_map(|event| Some((place(&event.stage)?, &event.stage))).max();
+    match (event.and_then(|event| place(&event.stage)), highest) {
+        (Some(now), Some((before, name))) if now < before => {
+            Err(format!("{} comes after {name}", STAGES[now]))
+        }
+        _ => Ok(()),
+    }
+}
