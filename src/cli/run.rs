@@ -13,7 +13,7 @@ use crate::exit;
 use crate::mocks::{self, Reference};
 use crate::plan::{Plan, Selection};
 use crate::play::Knobs;
-use crate::report::{About, Human, Jsonl, Reporter};
+use crate::report::{About, Human, Reporter};
 use crate::runner::{self, Options, RunEvent, Vehicle};
 use crate::scenario::Suite;
 use crate::sim::Faults;
@@ -36,7 +36,7 @@ pub struct Args {
     /// Accepted findings.
     #[arg(long, value_name = "FILE")]
     baseline: Option<PathBuf>,
-    /// A report: jsonl=PATH.
+    /// A report in a format: jsonl, junit, github or markdown.
     #[arg(long, value_name = "FORMAT=PATH")]
     report: Vec<String>,
     /// Transport variants to run.
@@ -315,8 +315,9 @@ fn reporter(text: &str) -> Result<Box<dyn Reporter>, Wrong> {
     let Some((format, path)) = text.split_once('=') else {
         return Err(Wrong::Said(format!("--report {text}: write FORMAT=PATH, for example jsonl=run.jsonl")));
     };
-    known("report format", format, ["jsonl"])?;
+    known("report format", format, crate::report::FORMATS)?;
     let file =
         File::create(path).map_err(|error| format!("--report {text}: {path} cannot be written: {error}"))?;
-    Ok(Box::new(Jsonl::new(BufWriter::new(file))))
+    crate::report::of_format(format, BufWriter::new(file))
+        .ok_or_else(|| Wrong::Said(format!("there is no report format `{format}`")))
 }

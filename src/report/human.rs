@@ -5,7 +5,7 @@ use std::io::{IsTerminal, Write};
 
 use anstyle::{AnsiColor, Style};
 
-use super::{About, Reporter};
+use super::{About, Reporter, line_of};
 use crate::runner::{CaseResult, Counts, Judged, RunEvent, Verdict};
 
 /// Most lines of an exchange in a failing block.
@@ -201,12 +201,6 @@ fn exchange(result: &CaseResult) -> Vec<String> {
         }
     }
     lines
-}
-
-/// The line of the step that is charged.
-fn line_of(text: &str, judged: Option<&Judged>) -> usize {
-    let at = judged.map_or(0, |judged| judged.finding.span.0).min(text.len());
-    text.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count() + 1
 }
 
 impl<W: Write> Reporter for Human<W> {

@@ -1,10 +1,16 @@
 //! Reports: each is a function of the events of a run. A reporter never decides.
 
+mod github;
 mod human;
 mod jsonl;
+mod junit;
+mod markdown;
 
+pub use github::Github;
 pub use human::{Human, closing_line};
 pub use jsonl::Jsonl;
+pub use junit::Junit;
+pub use markdown::Markdown;
 
 use crate::runner::RunEvent;
 use crate::scenario::Suite;
@@ -21,6 +27,26 @@ pub struct About<'a> {
     pub profile: &'a str,
     /// How the subject is reached: `simulator` or `process`.
     pub vehicle: &'a str,
+}
+
+/// The formats of `--report FORMAT=PATH`.
+pub const FORMATS: [&str; 4] = ["jsonl", "junit", "github", "markdown"];
+
+/// A reporter of a format that writes to a file; `None` for a format that is none.
+pub fn of_format(format: &str, out: impl std::io::Write + 'static) -> Option<Box<dyn Reporter>> {
+    match format {
+        "jsonl" => Some(Box::new(Jsonl::new(out))),
+        "junit" => Some(Box::new(Junit::new(out))),
+        "github" => Some(Box::new(Github::new(out))),
+        "markdown" => Some(Box::new(Markdown::new(out))),
+        _ => None,
+    }
+}
+
+/// The line of the step or rule that is charged.
+fn line_of(text: &str, judged: Option<&crate::runner::Judged>) -> usize {
+    let at = judged.map_or(0, |judged| judged.finding.span.0).min(text.len());
+    text.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count() + 1
 }
 
 /// Takes the events of a run.
