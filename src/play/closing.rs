@@ -74,6 +74,9 @@ impl Play {
         match self.phase {
             Phase::Body if self.steps_are_met() && self.errands.is_empty() && self.is_started() => {
                 self.phase = Phase::Goodbye;
+                if self.has_parted() {
+                    self.drain_all();
+                }
                 true
             }
             Phase::Goodbye if self.steps.iter().all(|state| state.met_at.is_some()) => {
@@ -113,6 +116,13 @@ impl Play {
             }
             _ => false,
         }
+    }
+
+    /// Whether the scenario has itself ended what the goodbye would be said on: our side of the subject's streams is
+    /// closed, or a step has taken the subject's end.
+    fn has_parted(&self) -> bool {
+        self.saw_the_end
+            || self.subject.is_some_and(|id| self.wires.get(&id).is_some_and(|wire| wire.we_closed))
     }
 
     /// Whether the subject runs, or is none that we start.

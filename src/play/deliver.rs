@@ -337,6 +337,8 @@ impl Play {
     }
 
     fn taken(&mut self, taker_lane: usize, lane: usize, wire: Option<WireId>, view: View<'_>, taker: String) {
+        let is_end = matches!(view.kind, Kind::Exit | Kind::Signalled);
+        self.saw_the_end |= is_end && wire.is_some() && wire == self.subject;
         if let Some(wire) = wire.filter(|_| part_of(&self.script.lanes[lane].source) == Part::Main) {
             self.lanes[taker_lane].current = Some(wire);
             self.lanes[lane].current = Some(wire);

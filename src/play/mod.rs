@@ -62,6 +62,8 @@ pub struct Play {
     reached: bool,
     /// Connections to a subject that may still be starting.
     redials: Vec<Redial>,
+    /// Whether a step or rule took the end of the subject's process.
+    saw_the_end: bool,
     received: u64,
     findings: Vec<Finding>,
     labels: BTreeSet<String>,
@@ -171,6 +173,7 @@ impl Play {
             subject: None,
             reached: false,
             redials: Vec::new(),
+            saw_the_end: false,
             received: 0,
             findings: Vec::new(),
             labels: BTreeSet::new(),
