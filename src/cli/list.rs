@@ -77,6 +77,7 @@ pub(super) fn list(args: &Args) -> Result<i32, Wrong> {
     if let Some(suite) = &args.suite {
         super::known("suite", suite, names.iter().map(String::as_str))?;
     }
+    let mut planned: Vec<(String, String, String)> = Vec::new();
     let mut listing = Listing {
         version: env!("CARGO_PKG_VERSION"),
         scenarios: Vec::new(),
@@ -84,13 +85,21 @@ pub(super) fn list(args: &Args) -> Result<i32, Wrong> {
         mutants: Vec::new(),
     };
     for name in names.iter().filter(|name| args.suite.as_ref().is_none_or(|only| only == *name)) {
-        add(&mut listing, &corpus.suite(name)?);
+        let suite = corpus.suite(name)?;
+        for role in suite.role_names() {
+            let modes = suite.planned(role).into_iter();
+            planned.extend(modes.map(|mode| (suite.name.clone(), role.to_owned(), mode)));
+        }
+        add(&mut listing, &suite);
     }
     if args.json {
         anstream::println!("{}", serde_json::to_string(&listing).map_err(|error| error.to_string())?);
     } else {
         for scenario in &listing.scenarios {
             anstream::println!("{} {} {}  {}", scenario.suite, scenario.role, scenario.id, scenario.summary);
+        }
+        for (suite, role, mode) in &planned {
+            anstream::println!("{suite} {role} @{mode}  not-run: no scenario of this mode yet");
         }
         let (s, r, m) = (listing.scenarios.len(), listing.requirements.len(), listing.mutants.len());
         anstream::println!("{s} scenarios, {r} requirements, {m} mutants; --json tells all of them");

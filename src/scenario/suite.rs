@@ -54,6 +54,7 @@ struct RoleLayer {
     goodbye: Option<Vec<Step>>,
     ends: Option<bool>,
     exchange: Option<Text>,
+    planned: Vec<String>,
 }
 
 /// A role under one profile and mode.
@@ -123,6 +124,12 @@ impl Suite {
         let layers = self.roles.get(role).map(Vec::as_slice).unwrap_or_default();
         let modes: Vec<String> = layers.iter().filter_map(|layer| layer.mode.clone()).collect();
         if modes.is_empty() { vec![String::new()] } else { modes }
+    }
+
+    /// The modes of a role that have no scenarios yet.
+    pub fn planned(&self, role: &str) -> Vec<String> {
+        let layers = self.roles.get(role).map(Vec::as_slice).unwrap_or_default();
+        layers.iter().flat_map(|layer| layer.planned.clone()).collect()
     }
 
     /// A role under a profile and mode.
@@ -208,6 +215,7 @@ fn layer(table: &Table<'_>) -> RoleLayer {
         goodbye: steps("goodbye"),
         ends: table.flag("ends"),
         exchange: table.text("exchange"),
+        planned: table.texts("planned").into_iter().map(|text| text.text).collect(),
     };
     table.finish();
     layer
