@@ -199,14 +199,20 @@ fn snapshot(scripts: &[(String, Arc<Script>)], name: &str) -> Verdicts {
     Ok(())
 }
 
+/// How many lines of a case a snapshot shows; of the lanes beyond them it tells only how many there are.
+const MANY: usize = 240;
+
 fn by_lane(play: &Play) -> String {
     let mut lanes: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for entry in play.chart().entries() {
         lanes.entry(&entry.lane).or_default().push(format!("{} {}", entry.way, entry.text));
     }
     let mut text = String::new();
+    let mut shown = 0;
     for (lane, lines) in lanes {
-        text += &format!("{lane}\n  {}\n", lines.join("\n  "));
+        shown += lines.len();
+        let lines = if shown > MANY { format!("({} entries)", lines.len()) } else { lines.join("\n  ") };
+        text += &format!("{lane}\n  {lines}\n");
     }
     play.outcome().traits.iter().for_each(|taken| text += &format!("trait {taken}\n"));
     text
