@@ -5,6 +5,7 @@
 
 pub mod arcaflow;
 pub mod dify_sri;
+pub mod dify_session;
 
 use std::collections::BTreeMap;
 
@@ -62,12 +63,14 @@ pub struct SubjectOf {
 
 /// All references.
 pub const REFERENCES: &[Reference] = &[arcaflow::PLUGIN, dify_sri::RUNTIME, dify_sri::DAEMON];
+pub const REFERENCES: &[Reference] = &[arcaflow::PLUGIN, dify_session::PLUGIN];
 
 /// All mutants of a suite.
 pub fn mutants(suite: &str) -> &'static [Mutant] {
     match suite {
         "arcaflow" => arcaflow::MUTANTS,
         "dify-sri" => dify_sri::MUTANTS,
+        "dify-session" => dify_session::MUTANTS,
         _ => &[],
     }
 }

@@ -5,6 +5,7 @@
 pub mod apisix;
 pub mod arcaflow;
 pub mod dify_sri;
+pub mod dify_session;
 
 use crate::actor::Payload;
 use crate::codec::cbor::Cbor;
@@ -43,6 +44,7 @@ pub fn check(suite: &str, name: &str, datum: &Datum) -> Result<(), String> {
     match suite {
         "arcaflow" => arcaflow::check(name, datum),
         "dify-sri" => dify_sri::check(name, datum),
+        "dify-session" => dify_session::check(name, datum),
         _ => Err(format!("{suite} has no check `{name}`")),
     }
 }
@@ -52,6 +54,7 @@ pub fn watch(suite: &str, name: &str) -> Option<Box<dyn Watch>> {
     match suite {
         "arcaflow" => arcaflow::watch(name),
         "dify-sri" => dify_sri::watch(name),
+        "dify-session" => dify_session::watch(name),
         _ => None,
     }
 }

@@ -1,0 +1,69 @@
+//! Mistakes that a programmer of an SDK or of a daemon could make, one each.
+
+use crate::mocks::Mutant;
+
+/// Whether a role has a mutant of this name.
+pub(super) fn is_mutant(role: &str, name: &str) -> bool {
+    MUTANTS.iter().any(|mutant| mutant.role == role && mutant.name == name)
+}
+
+const fn plugin(name: &'static str, breaks: &'static str) -> Mutant {
+    Mutant { name, role: "plugin", breaks, also: &[], profile: "" }
+}
+
+const fn also(mutant: Mutant, also: &'static [&'static str]) -> Mutant {
+    Mutant { also, ..mutant }
+}
+
+/// All mutants of the Dify session references.
+pub const MUTANTS: &[Mutant] = &[
+    // The stream.
+    also(plugin("answers-on-stderr", "DIFY-LOCAL-IO-01"), &["DIFY-LOCAL-REQ-01"]),
+    plugin("banner-on-stdout", "DIFY-LOCAL-START-02"),
+    also(plugin("event-of-another-name", "DIFY-LOCAL-EVT-01"), &["DIFY-LOCAL-IO-01"]),
+    also(plugin("stream-data-is-text", "DIFY-LOCAL-EVT-01"), &["DIFY-LOCAL-IO-01"]),
+    // Start and heartbeat.
+    plugin("no-heartbeat", "DIFY-LOCAL-START-01a"),
+    plugin("first-heartbeat-late", "DIFY-LOCAL-START-01b"),
+    plugin("one-heartbeat", "DIFY-LOCAL-HB-01a"),
+    plugin("interval-is-fixed", "DIFY-LOCAL-HB-01b"),
+    plugin("spin-stops-heartbeats", "DIFY-LOCAL-HB-02"),
+    // Requests.
+    also(plugin("end-is-missing", "DIFY-LOCAL-REQ-01"), &["DIFY-LOCAL-REQ-02b"]),
+    also(plugin("end-twice", "DIFY-LOCAL-REQ-01"), &["DIFY-BACK-RSP-01", "DIFY-LOCAL-REQ-02a"]),
+    also(plugin("talks-after-end", "DIFY-LOCAL-REQ-01"), &["DIFY-BACK-RSP-01", "DIFY-LOCAL-REQ-02a"]),
+    plugin("error-without-type", "DIFY-LOCAL-REQ-02a"),
+    plugin("error-args-too-many", "DIFY-LOCAL-REQ-02a"),
+    also(plugin("raise-ends-plugin", "DIFY-LOCAL-REQ-02a"), &["DIFY-LOCAL-IO-01"]),
+    plugin("raise-is-success", "DIFY-LOCAL-REQ-02a"),
+    plugin("error-without-end", "DIFY-LOCAL-REQ-02b"),
+    plugin("unknown-is-empty-success", "DIFY-LOCAL-REQ-03"),
+    also(plugin("missing-field-ends-plugin", "DIFY-LOCAL-REQ-04"), &["DIFY-LOCAL-IO-01"]),
+    plugin("missing-field-is-silent", "DIFY-LOCAL-REQ-04"),
+    plugin("null-field-refused", "DIFY-LOCAL-REQ-05"),
+    // Bad input.
+    also(plugin("bad-line-ends-plugin", "DIFY-LOCAL-BAD-01a"), &["DIFY-LOCAL-IO-01"]),
+    plugin("bad-line-makes-deaf", "DIFY-LOCAL-BAD-01a"),
+    plugin("bad-line-is-silent", "DIFY-LOCAL-BAD-01b"),
+    plugin("number-as-id-is-silent", "DIFY-LOCAL-BAD-02"),
+    also(plugin("stray-answer-ends-plugin", "DIFY-LOCAL-BAD-03"), &["DIFY-LOCAL-IO-01"]),
+    // Framing, many, large.
+    plugin("second-of-read-is-lost", "DIFY-LOCAL-FRM-01"),
+    plugin("cut-read-is-lost", "DIFY-LOCAL-FRM-01"),
+    plugin("cut-character-is-replaced", "DIFY-LOCAL-FRM-01"),
+    plugin("thirty-sessions-at-most", "DIFY-LOCAL-CONC-01"),
+    also(plugin("sessions-swapped", "DIFY-LOCAL-CONC-01"), &["DIFY-LOCAL-REQ-01"]),
+    plugin("order-is-lost", "DIFY-LOCAL-CONC-01"),
+    plugin("long-line-refused", "DIFY-LOCAL-BIG-01"),
+    plugin("blob-in-one-chunk", "DIFY-LOCAL-BLOB-01"),
+    plugin("noise-spoils-event", "DIFY-LOCAL-OUT-01"),
+    // Calls back.
+    plugin("call-back-id-is-empty", "DIFY-BACK-REQ-01"),
+    plugin("call-back-id-twice", "DIFY-BACK-REQ-01"),
+    plugin("call-back-request-is-text", "DIFY-BACK-REQ-01"),
+    plugin("answers-are-lost", "DIFY-BACK-RSP-01"),
+    plugin("last-answer-only", "DIFY-BACK-RSP-02"),
+    plugin("call-back-error-ignored", "DIFY-BACK-RSP-03"),
+    plugin("answers-of-any-session", "DIFY-BACK-RSP-04"),
+    plugin("call-back-waits-for-ever", "DIFY-BACK-RSP-05"),
+];

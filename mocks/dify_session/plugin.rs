@@ -1,0 +1,466 @@
+//! The reference plugin: the local runtime, on standard input and output.
+
+use std::collections::VecDeque;
+
+use serde_json::{Value, json};
+
+use super::mutants::is_mutant;
+use super::tools::{self, Deed, Read};
+use crate::actor::{Actor, Doing, Event, Exit, Given, Nanos, Part, SECOND, What, WireId};
+use crate::codec::lines::Lines;
+use crate::mocks::{Acting, Hands, option};
+use crate::protocol::dify_session::message::{self, failure, line, session, text, unusable};
+
+/// Makes a plugin from its command line.
+///
+/// # Errors
+/// A command line that is none.
+pub fn make(args: &[String]) -> Result<Box<dyn Actor>, String> {
+    let mut args = args.to_vec();
+    let mutant = option(&mut args, "--mutant").unwrap_or_default();
+    if !mutant.is_empty() && !is_mutant("plugin", &mutant) {
+        return Err(format!("the dify-session plugin has no mutant `{mutant}`"));
+    }
+    match args.first() {
+        Some(unknown) => Err(format!("unknown option {unknown}")),
+        None => Ok(Box::new(Plugin { mutant, ..Plugin::default() })),
+    }
+}
+
+/// The plugin.
+#[derive(Default)]
+struct Plugin {
+    mutant: String,
+    hands: Hands,
+    lines: Lines,
+    now: Nanos,
+    interval: Nanos,
+    next_beat: Option<Nanos>,
+    /// Until when a call back waits for an answer.
+    patience: Nanos,
+    sessions: Vec<Session>,
+    calls: Vec<Call>,
+    called: u64,
+    leaving: bool,
+    deaf: bool,
+    /// What a mutant holds back until a session is over.
+    spoilt: Option<String>,
+    served: u32,
+}
+
+/// A session whose tool has more to say.
+struct Session {
+    id: String,
+    messages: VecDeque<Value>,
+    gap: Nanos,
+    due: Nanos,
+    busy: bool,
+}
+
+/// A call back that waits for its answers.
+struct Call {
+    session: String,
+    id: String,
+    read: Read,
+    answers: Vec<Value>,
+    until: Nanos,
+}
+
+impl Actor for Plugin {
+    fn on(&mut self, event: &Event, doings: &mut Vec<Doing>) {
+        self.now = event.at;
+        let mut hands = std::mem::take(&mut self.hands);
+        self.take(&event.what, &mut hands.at(doings));
+        self.hands = hands;
+    }
+}
+
+impl Plugin {
+    fn is(&self, mutant: &str) -> bool {
+        self.mutant == mutant
+    }
+
+    fn take(&mut self, what: &What, out: &mut Acting<'_>) {
+        match what {
+            What::Start { given, .. } => self.start(given, out),
+            What::Bytes { wire: WireId::STDIO, part: Part::Main, bytes } => self.bytes(&bytes.0, out),
+            What::Ended { wire: WireId::STDIO, .. } => self.leaving = true,
+            What::Time => self.time(out),
+            What::Signal { wire: WireId::STDIO, signal } => out.exit(Exit::Signal(*signal)),
+            _ => {}
+        }
+        if self.leaving && self.sessions.is_empty() && self.calls.is_empty() {
+            out.exit(Exit::Code(0));
+        }
+        self.set_alarm(out);
+    }
+
+    fn start(&mut self, given: &Given, out: &mut Acting<'_>) {
+        let seconds = |name: &str, usual: f64| {
+            let value = given.env.get(name).and_then(|text| text.parse::<f64>().ok()).unwrap_or(usual);
+            (value.clamp(0.001, 1e6) * SECOND as f64) as Nanos
+        };
+        self.interval = match self.mutant.as_str() {
+            "interval-is-fixed" => 60 * SECOND,
+            _ => seconds("HEARTBEAT_INTERVAL", 10.0),
+        };
+        self.patience = seconds("MAX_INVOCATION_TIMEOUT", 250.0);
+        if self.is("banner-on-stdout") {
+            out.print(b"starting the plugin\n".to_vec());
+        }
+        self.send(&manifest(), out);
+        match self.mutant.as_str() {
+            "no-heartbeat" => {}
+            "first-heartbeat-late" => self.next_beat = Some(self.now + self.interval),
+            "one-heartbeat" => self.send(&message::heartbeat(), out),
+            _ => self.beat(out),
+        }
+    }
+
+    fn beat(&mut self, out: &mut Acting<'_>) {
+        let is_busy = self.sessions.iter().any(|session| session.busy);
+        if !(is_busy && self.is("spin-stops-heartbeats")) {
+            self.send(&message::heartbeat(), out);
+        }
+        self.next_beat = Some(self.now + self.interval);
+    }
+
+    fn bytes(&mut self, bytes: &[u8], out: &mut Acting<'_>) {
+        if self.is("cut-read-is-lost") && !bytes.ends_with(b"\n") {
+            return;
+        }
+        if self.is("cut-character-is-replaced") {
+            self.lines.feed(String::from_utf8_lossy(bytes).as_bytes());
+        } else {
+            self.lines.feed(bytes);
+        }
+        let mut lines = Vec::new();
+        while let Some((_, line)) = self.lines.next_line() {
+            if !line.trim_ascii().is_empty() {
+                lines.push(line.to_vec());
+            }
+        }
+        if self.is("second-of-read-is-lost") {
+            lines.truncate(1);
+        }
+        for line in lines {
+            self.line(&line, out);
+        }
+    }
+
+    fn line(&mut self, line: &[u8], out: &mut Acting<'_>) {
+        if self.deaf {
+            return;
+        }
+        if self.is("long-line-refused") && line.len() > 1 << 20 {
+            return self.refuse("the line is too long", out);
+        }
+        let read = serde_json::from_slice::<Value>(line).map_err(|error| error.to_string());
+        match read.and_then(Envelope::read) {
+            Ok(envelope) if envelope.event == "request" => self.request(&envelope, out),
+            Ok(envelope) => self.answer(&envelope, out),
+            Err(why) => self.refuse(&why, out),
+        }
+    }
+
+    /// A line that cannot be used.
+    fn refuse(&mut self, why: &str, out: &mut Acting<'_>) {
+        match self.mutant.as_str() {
+            "bad-line-ends-plugin" => out.exit(Exit::Code(1)),
+            "bad-line-makes-deaf" => {
+                self.deaf = true;
+                self.send(&unusable(why), out);
+            }
+            "bad-line-is-silent" => {}
+            "number-as-id-is-silent" if why.contains("session_id") => {}
+            _ => self.send(&unusable(why), out),
+        }
+    }
+
+    fn request(&mut self, envelope: &Envelope, out: &mut Acting<'_>) {
+        let id = envelope.session.as_str();
+        self.served += 1;
+        if self.is("thirty-sessions-at-most") && self.sessions.len() >= 30 {
+            return self.fail(id, "RuntimeError", "busy", out);
+        }
+        if self.is("null-field-refused") && envelope.has_null {
+            return self.fail(id, "ValidationError", "app_id is null", out);
+        }
+        match self.deed(&envelope.data) {
+            Ok(deed) => self.perform(id, deed, out),
+            Err((kind, why)) => match self.mutant.as_str() {
+                "unknown-is-empty-success" if kind == "ValueError" => self.end(id, out),
+                "missing-field-ends-plugin" if kind == "ValidationError" => out.exit(Exit::Code(1)),
+                "missing-field-is-silent" if kind == "ValidationError" => {}
+                _ => self.fail(id, kind, &why, out),
+            },
+        }
+    }
+
+    /// What a request asks for.
+    fn deed(&self, data: &Value) -> Result<Deed, (&'static str, String)> {
+        let text = |name: &str| {
+            data[name].as_str().ok_or_else(|| ("ValidationError", format!("`{name}` is missing or no text")))
+        };
+        match (text("type")?, text("action")?) {
+            ("tool", "invoke_tool") => {}
+            ("tool", "validate_tool_credentials") => {
+                let messages = vec![json!({"result": true})];
+                return text("provider").map(|_| Deed::Say { messages, gap: 0 });
+            }
+            ("tool", action) => return Err(("ValueError", format!("unknown action `{action}`"))),
+            (other, _) => return Err(("ValueError", format!("this plugin serves no type `{other}`"))),
+        }
+        let (provider, tool) = (text("provider")?, text("tool")?);
+        if !data["credentials"].is_object() || !data["tool_parameters"].is_object() {
+            return Err(("ValidationError", "`credentials` and `tool_parameters` are objects".into()));
+        }
+        if provider != "plugfest" {
+            return Err(("ValueError", format!("unknown provider `{provider}`")));
+        }
+        match tools::run(tool, &data["tool_parameters"]) {
+            Some(deed) => deed.map_err(|why| ("ValidationError", why)),
+            None => Err(("ValueError", format!("unknown tool `{tool}`"))),
+        }
+    }
+
+    fn perform(&mut self, id: &str, deed: Deed, out: &mut Acting<'_>) {
+        match deed {
+            Deed::Say { mut messages, gap } => {
+                if self.is("order-is-lost") && messages.len() > 30 {
+                    messages.swap(17, 18);
+                }
+                if self.is("blob-in-one-chunk") {
+                    messages = in_one_chunk(messages);
+                }
+                self.say(id, messages, gap, out);
+            }
+            Deed::Raise { kind, message } => match self.mutant.as_str() {
+                "raise-ends-plugin" => out.exit(Exit::Code(1)),
+                "raise-is-success" => self.end(id, out),
+                _ => self.fail(id, kind, &message, out),
+            },
+            Deed::Later { after, text: content, busy } => {
+                let due = self.now + after;
+                let messages = VecDeque::from([text(content)]);
+                self.sessions.push(Session { id: id.into(), messages, gap: 0, due, busy });
+            }
+            Deed::Die(code) => out.exit(Exit::Code(code)),
+            Deed::Noise(content) => {
+                if self.is("noise-spoils-event") {
+                    self.spoilt = Some(content);
+                } else {
+                    out.complain(&content);
+                }
+                self.say(id, vec![text("done")], 0, out);
+            }
+            Deed::Back { kind, request, read } => self.call_back(id, kind, request, read, out),
+        }
+    }
+
+    /// Says the first message now and the others when their time has come, one of each session in turn.
+    fn say(&mut self, id: &str, messages: Vec<Value>, gap: Nanos, out: &mut Acting<'_>) {
+        let due = self.now;
+        let session = Session { id: id.into(), messages: messages.into(), gap, due, busy: false };
+        self.sessions.push(session);
+        self.go_on(self.sessions.len() - 1, out);
+    }
+
+    /// Gives a session's next message; true if it had its last.
+    fn go_on(&mut self, at: usize, out: &mut Acting<'_>) -> bool {
+        let now = self.now;
+        let session = &mut self.sessions[at];
+        let (id, message) = (session.id.clone(), session.messages.pop_front());
+        session.due = now + session.gap;
+        let is_last = session.messages.is_empty();
+        if let Some(message) = message {
+            self.stream(&id, message, out);
+        }
+        if is_last {
+            self.sessions.remove(at);
+            self.end(&id, out);
+        }
+        is_last
+    }
+
+    fn time(&mut self, out: &mut Acting<'_>) {
+        if self.next_beat.is_some_and(|beat| beat <= self.now) {
+            self.beat(out);
+        }
+        let mut at = 0;
+        while at < self.sessions.len() {
+            let is_due = self.sessions[at].due <= self.now;
+            if !is_due || !self.go_on(at, out) {
+                at += 1;
+            }
+        }
+        while let Some(at) = self.calls.iter().position(|call| call.until <= self.now) {
+            let call = self.calls.remove(at);
+            if !self.is("call-back-waits-for-ever") {
+                self.fail(&call.session, "Exception", "the call back got no answer", out);
+            }
+        }
+    }
+
+    fn set_alarm(&mut self, out: &mut Acting<'_>) {
+        let of_sessions = self.sessions.iter().map(|session| session.due);
+        let of_calls = self.calls.iter().map(|call| call.until);
+        if let Some(next) = of_sessions.chain(of_calls).chain(self.next_beat).min() {
+            out.wake(next);
+        }
+    }
+
+    fn call_back(&mut self, session_id: &str, kind: &str, request: Value, read: Read, out: &mut Acting<'_>) {
+        self.called += 1;
+        let id = match self.mutant.as_str() {
+            "call-back-id-is-empty" => String::new(),
+            "call-back-id-twice" => "call".into(),
+            _ => format!("call-{}", self.called),
+        };
+        let mut data = json!({"type": kind, "backwards_request_id": id, "request": request});
+        if self.is("call-back-request-is-text") {
+            data["request"] = Value::from(request.to_string());
+        }
+        let until = self.now + self.patience;
+        self.calls.push(Call { session: session_id.into(), id, read, answers: Vec::new(), until });
+        self.send(&session(session_id, "invoke", data), out);
+    }
+
+    /// An answer to a call back.
+    fn answer(&mut self, envelope: &Envelope, out: &mut Acting<'_>) {
+        let (id, data) = (envelope.data["backwards_request_id"].as_str().unwrap_or_default(), &envelope.data);
+        let any_session = self.is("answers-of-any-session");
+        let fits = |call: &Call| call.id == id && (any_session || call.session == envelope.session);
+        let Some(at) = self.calls.iter().position(fits) else {
+            if self.is("stray-answer-ends-plugin") {
+                out.exit(Exit::Code(1));
+            }
+            return;
+        };
+        self.calls[at].until = self.now + self.patience;
+        match data["event"].as_str() {
+            Some("response") => self.calls[at].answers.push(data["data"].clone()),
+            Some("error") if self.is("call-back-error-ignored") => {}
+            Some("error") => {
+                let call = self.calls.remove(at);
+                let why = data["message"].as_str().unwrap_or("the call back failed");
+                self.fail(&call.session, "Exception", why, out);
+            }
+            _ => {
+                let mut call = self.calls.remove(at);
+                match self.mutant.as_str() {
+                    "last-answer-only" => drop(call.answers.drain(..call.answers.len().saturating_sub(1))),
+                    "answers-are-lost" => call.answers.clear(),
+                    "call-back-error-ignored" if call.answers.is_empty() => {
+                        call.answers.push(json!({"data": ""}));
+                    }
+                    _ => {}
+                }
+                match tools::read_answers(call.read, &call.answers) {
+                    Ok(content) => self.say(&call.session, vec![text(&content)], 0, out),
+                    Err(why) => self.fail(&call.session, "Exception", &why, out),
+                }
+            }
+        }
+    }
+
+    fn stream(&mut self, id: &str, message: Value, out: &mut Acting<'_>) {
+        let id = if self.is("sessions-swapped") && id.ends_with('7') { "s1" } else { id };
+        let mut event = session(id, "stream", message);
+        match self.mutant.as_str() {
+            "event-of-another-name" => event["event"] = "progress".into(),
+            "stream-data-is-text" => event["data"]["data"] = "hi".into(),
+            _ => {}
+        }
+        self.send(&event, out);
+    }
+
+    fn fail(&mut self, id: &str, kind: &str, why: &str, out: &mut Acting<'_>) {
+        let mut data = failure(kind, why);
+        match self.mutant.as_str() {
+            "error-without-type" => drop(data.as_object_mut().and_then(|map| map.remove("error_type"))),
+            "error-args-too-many" => {
+                data["args"] =
+                    (0..11).map(|n| (n.to_string(), json!(n))).collect::<serde_json::Map<_, _>>().into();
+            }
+            _ => {}
+        }
+        self.send(&session(id, "error", data), out);
+        if !self.is("error-without-end") {
+            self.end(id, out);
+        }
+    }
+
+    fn end(&mut self, id: &str, out: &mut Acting<'_>) {
+        if self.is("end-is-missing") {
+            return;
+        }
+        self.send(&session(id, "end", json!({})), out);
+        match self.mutant.as_str() {
+            "end-twice" => self.send(&session(id, "end", json!({})), out),
+            "talks-after-end" => self.send(&session(id, "stream", text("late")), out),
+            _ => {}
+        }
+    }
+
+    fn send(&mut self, value: &Value, out: &mut Acting<'_>) {
+        let mut bytes = self.spoilt.take().unwrap_or_default().into_bytes();
+        bytes.extend(line(value));
+        if self.is("answers-on-stderr") && value["event"] == "session" {
+            return out.complain(&String::from_utf8_lossy(&bytes));
+        }
+        out.print(bytes);
+    }
+}
+
+/// What every line of the daemon has.
+struct Envelope {
+    session: String,
+    event: String,
+    data: Value,
+    has_null: bool,
+}
+
+impl Envelope {
+    fn read(value: Value) -> Result<Self, String> {
+        let Value::Object(map) = value else { return Err("a line is a JSON object".into()) };
+        let text = |name: &str| {
+            let value = map.get(name).and_then(Value::as_str).map(str::to_owned);
+            value.ok_or_else(|| format!("`{name}` is missing or no text"))
+        };
+        let (session, event) = (text("session_id")?, text("event")?);
+        if !matches!(event.as_str(), "request" | "backwards_response") {
+            return Err(format!("unknown event `{event}`"));
+        }
+        let data = map.get("data").filter(|data| data.is_object()).ok_or("`data` is missing or no object")?;
+        Ok(Self { session, event, data: data.clone(), has_null: map.values().any(Value::is_null) })
+    }
+}
+
+fn manifest() -> Value {
+    json!({
+        "version": "0.0.1", "type": "plugin", "author": "plugfest", "name": "conformance",
+        "label": {"en_US": "Conformance"}, "description": {"en_US": "Tools that behave on demand."},
+        "icon": "icon.svg", "created_at": "2026-01-01T00:00:00Z",
+        "resource": {"memory": 268_435_456, "permission": {
+            "model": {"enabled": true, "llm": true}, "storage": {"enabled": true, "size": 1_048_576},
+        }},
+        "plugins": {"tools": ["provider/plugfest.yaml"]},
+        "meta": {"version": "0.0.1", "arch": ["amd64", "arm64"],
+                 "runner": {"language": "python", "version": "3.12", "entrypoint": "main"}},
+    })
+}
+
+/// All chunks of a blob as one, for a mutant.
+fn in_one_chunk(messages: Vec<Value>) -> Vec<Value> {
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+    let size = messages[0]["message"]["total_length"].as_u64();
+    let Some(size) = size else { return messages };
+    let bytes: Vec<u8> = (0..size).map(|k| (k % 251) as u8).collect();
+    let mut first = messages[0].clone();
+    first["message"]["blob"] = STANDARD.encode(bytes).into();
+    let mut last = messages[messages.len() - 1].clone();
+    last["message"]["sequence"] = 1.into();
+    vec![first, last]
+}
