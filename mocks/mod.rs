@@ -4,8 +4,8 @@
 //! actor asks for by name at the one place where each makes a difference.
 
 pub mod arcaflow;
-pub mod dify_sri;
 pub mod dify_session;
+pub mod dify_sri;
 
 use std::collections::BTreeMap;
 
@@ -62,8 +62,8 @@ pub struct SubjectOf {
 }
 
 /// All references.
-pub const REFERENCES: &[Reference] = &[arcaflow::PLUGIN, dify_sri::RUNTIME, dify_sri::DAEMON];
-pub const REFERENCES: &[Reference] = &[arcaflow::PLUGIN, dify_session::PLUGIN];
+pub const REFERENCES: &[Reference] =
+    &[arcaflow::PLUGIN, dify_session::PLUGIN, dify_sri::RUNTIME, dify_sri::DAEMON];
 
 /// All mutants of a suite.
 pub fn mutants(suite: &str) -> &'static [Mutant] {

@@ -4,8 +4,8 @@
 
 pub mod apisix;
 pub mod arcaflow;
-pub mod dify_sri;
 pub mod dify_session;
+pub mod dify_sri;
 
 use crate::actor::Payload;
 use crate::codec::cbor::Cbor;
