@@ -2,7 +2,7 @@
 
 use super::finding::Breach;
 use super::{Finding, GuardKind, Play};
-use crate::actor::{Act, CloseHow, Nanos, SECOND, WireId};
+use crate::actor::{Act, CloseHow, Exit, Nanos, SECOND, WireId};
 use crate::scenario::Verb;
 
 /// How long a killed process may take to be gone.
@@ -158,6 +158,10 @@ impl Play {
         for id in ids {
             let Some(wire) = self.wires.get_mut(&id) else { continue };
             let how = if wire.is_process { CloseHow::Write } else { CloseHow::Both };
+            if id.listener().is_some() && wire.is_process && wire.ended && wire.exited.is_none() {
+                self.act(Act::Exit { wire: id, status: Exit::Code(0) });
+                continue;
+            }
             if !wire.we_closed && !wire.closed && wire.opened {
                 wire.we_closed = true;
                 self.act(Act::Close { wire: id, how });
@@ -169,6 +173,14 @@ impl Play {
             }
         }
         self.phase = Phase::Draining(self.now + wait);
+    }
+
+    /// A relay of ours whose standard input has ended while the case ends does what any plugin would: it exits.
+    pub(super) fn let_relay_go(&mut self, id: WireId) {
+        let waits = self.wires.get(&id).is_some_and(|wire| wire.is_process && wire.exited.is_none());
+        if self.is_aborted() && id.listener().is_some() && waits {
+            self.act(Act::Exit { wire: id, status: Exit::Code(0) });
+        }
     }
 
     /// Ends the case after a failure: what is left of the steps is not played.

@@ -48,8 +48,11 @@ impl Play {
 
     /// Answers of the driver go to the lane that asked; what is no answer is a failure of the driver.
     fn driver_answer(&mut self, lane: usize, wire: Option<WireId>, kind: Kind, datum: &Datum) -> bool {
-        if !matches!(self.script.lanes[lane].source, LaneSource::Declared(Source::Driver)) || wire.is_none() {
+        if wire.is_none() || !matches!(self.script.lanes[lane].source, LaneSource::Declared(Source::Driver)) {
             return false;
+        }
+        if wire != self.driver {
+            return self.command_answer(kind, datum);
         }
         match kind {
             Kind::Message => {
@@ -77,6 +80,15 @@ impl Play {
             _ => {}
         }
         true
+    }
+
+    /// The last line of output of an operation that is a command is its answer; what is no JSON is shown.
+    fn command_answer(&mut self, kind: Kind, datum: &Datum) -> bool {
+        if kind == Kind::Malformed {
+            let why = datum.as_text().unwrap_or_default();
+            self.give_up(format!("the last line of the operation's output must be JSON, but {why}"));
+        }
+        kind != Kind::Message
     }
 
     /// The lane itself, or the first view of it (in file order) that the message fits.

@@ -406,6 +406,7 @@ impl Play {
         } else {
             self.observe(id, Kind::End, Datum::Null);
         }
+        self.let_relay_go(id);
         self.fail_hopeless();
     }
 
@@ -472,12 +473,9 @@ impl Play {
                 self.subject.is_none_or(|id| self.wires.get(&id).is_none_or(|wire| !wire.is_spent()))
             }
             LaneSource::Declared(
-                Source::Driver
-                | Source::AcceptRelay
-                | Source::AcceptTcp
-                | Source::AcceptUnix
-                | Source::AcceptHttp,
+                Source::AcceptRelay | Source::AcceptTcp | Source::AcceptUnix | Source::AcceptHttp,
             ) => true,
+            LaneSource::Declared(Source::Driver) if self.driver.is_some() => true,
             _ => {
                 let wires = &self.lanes[root].wires;
                 (wires.is_empty() && !self.subject_is_gone())

@@ -54,6 +54,9 @@ pub struct Play {
     /// Driver operations under way: their number and the lane that asked.
     operations: BTreeMap<u64, usize>,
     next_operation: u64,
+    /// The driver, and the command of the last operation that is one.
+    driver: Option<WireId>,
+    command: Option<WireId>,
     phase: Phase,
     aborted: bool,
     alarm: Option<Nanos>,
@@ -167,6 +170,8 @@ impl Play {
             asked: BTreeMap::new(),
             operations: BTreeMap::new(),
             next_operation: 1,
+            driver: None,
+            command: None,
             phase: Phase::Body,
             aborted: false,
             alarm: None,

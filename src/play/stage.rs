@@ -190,6 +190,7 @@ impl<'a> Stage<'a> {
             script.lanes.iter().position(|lane| matches!(lane.source, LaneSource::Declared(Source::Driver)));
         let argv = self.filled(script.subject.driver.as_deref().unwrap_or_default())?;
         let wire = self.new_wire(lane.unwrap_or(0), true);
+        self.play.driver = Some(wire);
         Ok(self.spawn(wire, argv, script.subject.env.clone()))
     }
 
@@ -198,6 +199,9 @@ impl<'a> Stage<'a> {
         let script = self.play.script.clone();
         if let Some(command) = script.subject.ops.get(op) {
             return self.trigger_by_command(command, fields);
+        }
+        if op == "cancel" && script.subject.driver.is_none() {
+            return self.interrupt();
         }
         if script.subject.driver.is_none() {
             return Ran::Failed(format!("the subject has no driver and no [op.{op}] command"));
@@ -246,8 +250,21 @@ impl<'a> Stage<'a> {
         if let Some(wire) = self.play.wires.get_mut(&wire) {
             wire.codec = WireCodec::Plain(Box::new(crate::codec::lines::LastJsonLine::default()));
         }
+        self.play.command = Some(wire);
         let env = self.play.script.subject.env.clone();
         Ran::Asked(self.spawn(wire, argv, env))
+    }
+
+    /// Stops the operation that is a command and under way, as a user would.
+    fn interrupt(&mut self) -> Ran {
+        const SIGINT: i32 = 2;
+        match self.play.command {
+            Some(wire) => {
+                self.act(Act::Signal { wire, signal: SIGINT });
+                Ran::Done
+            }
+            None => Ran::Failed("no operation is under way that could be stopped".into()),
+        }
     }
 
     /// Opens a connection to the subject, as a lane of this name.

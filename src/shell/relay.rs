@@ -8,16 +8,18 @@ use std::collections::BTreeMap;
 use std::io;
 use std::os::unix::process::parent_id;
 use std::path::Path;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-use super::wire::{Gate, Job};
+use super::wire::{Gate, Job, until_taken};
 use super::{Outlet, came};
-use crate::actor::{CloseHow, Exit, Failure, Part, Peer, What, Why, WireId};
+use crate::actor::{CloseHow, Exit, Failure, Part, Peer, Pieces, What, Why, WireId};
 
 /// To the harness: who the relay stands for, as JSON.
 const HELLO: u8 = 0;
@@ -31,8 +33,12 @@ const SIGNAL: u8 = 3;
 const STDERR: u8 = 4;
 /// The status with which the relay is to end, as four bytes.
 const EXIT: u8 = 5;
+/// Bytes of standard output that the reader is to take before the next ones come.
+const PIECE: u8 = 6;
 /// Most bytes of one frame.
 const LONGEST: usize = 1 << 20;
+/// The longest that a piece waits for its reader.
+const GAP: Duration = Duration::from_millis(2);
 
 #[derive(Serialize, Deserialize)]
 struct Hello {
@@ -76,6 +82,10 @@ async fn obey(source: &mut (impl AsyncRead + Unpin)) -> io::Result<i32> {
         let Some((kind, bytes)) = next_frame(source).await? else { return Ok(1) };
         match kind {
             BYTES => write_and_flush(&mut io::stdout().lock(), &bytes),
+            PIECE => {
+                write_and_flush(&mut io::stdout().lock(), &bytes);
+                until_taken(&stdout_is_empty, GAP).await;
+            }
             STDERR => write_and_flush(&mut io::stderr().lock(), &bytes),
             END => {
                 if let Ok(null) = std::fs::OpenOptions::new().write(true).open("/dev/null") {
@@ -90,6 +100,11 @@ async fn obey(source: &mut (impl AsyncRead + Unpin)) -> io::Result<i32> {
 
 fn write_and_flush(sink: &mut impl io::Write, bytes: &[u8]) {
     let _ = sink.write_all(bytes).and_then(|()| sink.flush());
+}
+
+/// Whether the reader of our standard output has taken all of it, where the system can tell.
+fn stdout_is_empty() -> Option<bool> {
+    rustix::io::ioctl_fionread(io::stdout()).ok().map(|left| left == 0)
 }
 
 fn read_stdin(frames: &mpsc::Sender<Vec<u8>>) {
@@ -158,17 +173,13 @@ pub(super) async fn serve(
     let Ok(hello) = serde_json::from_slice::<Hello>(&bytes) else { return };
     let peer = Peer::Process { argv: hello.argv, env: hello.env, pid: hello.pid };
     let _ = outlet.send(What::Opened { wire: id, from: Some(from), peer }).await;
-    let reader = tokio::spawn(listen_to(id, source, outlet.clone()));
+    let told = Arc::new(OnceLock::new());
+    let reader = tokio::spawn(listen_to(id, source, outlet.clone(), told.clone()));
     let _guard = AbortOnDrop(reader.abort_handle());
     while let Some(job) = queue.recv().await {
-        let sent = match job {
+        match job {
             Job::Write { act, part, bytes, pieces } => {
-                let kind = if part == Part::Main { BYTES } else { STDERR };
-                let mut result = Ok(());
-                for chunk in pieces.cut(&bytes).into_iter().flat_map(|piece| piece.chunks(LONGEST)) {
-                    result = sink.write_all(&frame(kind, chunk)).await;
-                }
-                let what = match &result {
+                let what = match send(&mut sink, part, &bytes, &pieces).await {
                     Ok(()) => What::Written { act },
                     Err(error) => {
                         let why = Why { failure: Failure::Peer, text: error.to_string() };
@@ -176,28 +187,48 @@ pub(super) async fn serve(
                     }
                 };
                 let _ = outlet.send(what).await;
-                result
             }
             Job::Close(CloseHow::Write | CloseHow::Both | CloseHow::Reset) => {
-                sink.write_all(&frame(END, &[])).await
+                let _ = sink.write_all(&frame(END, &[])).await;
             }
-            Job::Close(_) => Ok(()),
+            Job::Close(_) => {}
             Job::Exit(status) => {
                 let code = match status {
                     Exit::Code(code) => code,
                     Exit::Signal(signal) => 128 + signal,
                 };
-                sink.write_all(&frame(EXIT, &code.to_be_bytes())).await
+                let _ = told.set(status);
+                let _ = sink.write_all(&frame(EXIT, &code.to_be_bytes())).await;
             }
-        };
-        if sent.is_err() {
-            return;
         }
     }
 }
 
-/// Turns what the relay tells into events; a relay that vanishes was killed.
-async fn listen_to(id: WireId, mut source: tokio::net::unix::OwnedReadHalf, outlet: Outlet) {
+/// Passes bytes to the relay, piece by piece.
+async fn send(
+    sink: &mut (impl AsyncWrite + Unpin),
+    part: Part,
+    bytes: &[u8],
+    pieces: &Pieces,
+) -> io::Result<()> {
+    let kind = match (part, pieces) {
+        (Part::Stderr, _) => STDERR,
+        (Part::Main, Pieces::Whole) => BYTES,
+        (Part::Main, _) => PIECE,
+    };
+    for chunk in pieces.cut(bytes).into_iter().flat_map(|piece| piece.chunks(LONGEST)) {
+        sink.write_all(&frame(kind, chunk)).await?;
+    }
+    Ok(())
+}
+
+/// Turns what the relay tells into events; a relay that vanishes without being told to was killed.
+async fn listen_to(
+    id: WireId,
+    mut source: tokio::net::unix::OwnedReadHalf,
+    outlet: Outlet,
+    told: Arc<OnceLock<Exit>>,
+) {
     let mut ended = false;
     while let Ok(Some((kind, bytes))) = next_frame(&mut source).await {
         let what = match kind {
@@ -216,7 +247,8 @@ async fn listen_to(id: WireId, mut source: tokio::net::unix::OwnedReadHalf, outl
     if !ended {
         let _ = outlet.send(What::Ended { wire: id, part: Part::Main }).await;
     }
-    let _ = outlet.send(What::Exited { wire: id, status: Exit::Signal(9) }).await;
+    let status = told.get().copied().unwrap_or(Exit::Signal(9));
+    let _ = outlet.send(What::Exited { wire: id, status }).await;
 }
 
 struct AbortOnDrop(tokio::task::AbortHandle);

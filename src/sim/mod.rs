@@ -417,6 +417,9 @@ impl World<'_> {
         if signal == 9 && there == WireId::STDIO {
             return self.die(party, Exit::Signal(9));
         }
+        if signal == 9 {
+            return self.end_process(party, there, Exit::Signal(9));
+        }
         self.tell(self.now + LATENCY, party, What::Signal { wire: there, signal });
     }
 
@@ -427,7 +430,7 @@ impl World<'_> {
         self.end_process(me, wire, status);
     }
 
-    /// Tells the parent of a process (or of a relay) that it is over.
+    /// Tells the parent of a process (or of a relay) that it is over, and whoever is behind the relay.
     fn end_process(&mut self, me: usize, wire: WireId, status: Exit) {
         let Some((link, parent, there)) = self.other(me, wire) else { return };
         let side = self.parties[me].ends[&wire].side;
@@ -441,6 +444,13 @@ impl World<'_> {
         }
         self.tell(at, parent, What::Ended { wire: there, part: Part::Stderr });
         self.tell(at, parent, What::Exited { wire: there, status });
+        if wire != WireId::STDIO {
+            let at = self.links[link].next_time(1 - side, self.now + LATENCY);
+            if self.links[link].shut(1 - side) {
+                self.tell(at, me, What::Ended { wire, part: Part::Main });
+            }
+            self.tell(at, me, What::Exited { wire, status });
+        }
     }
 
     /// A process ends: its parent is told, its connections are closed, its listeners go.

@@ -19,12 +19,30 @@ pub fn check(name: &str, datum: &Datum) -> Result<(), String> {
             schema::Schema::read(datum).map_err(|fault| fault.to_string()).and_then(cancel_handlers)
         }
         "shallow" => shallow(datum, 1),
+        "distinct_keys" => distinct_keys(datum),
         _ => Err(format!("arcaflow has no check `{name}`")),
     }
 }
 
 /// The names of the predicates.
-pub const CHECKS: [&str; 3] = ["schema", "cancel_handlers", "shallow"];
+pub const CHECKS: [&str; 4] = ["schema", "cancel_handlers", "shallow", "distinct_keys"];
+
+/// No map in it has the same key twice.
+fn distinct_keys(datum: &Datum) -> Result<(), String> {
+    match datum {
+        Datum::Array(items, _) => items.iter().try_for_each(distinct_keys),
+        Datum::Map(entries, _) => {
+            let mut keys: Vec<String> = entries.iter().map(|(key, _)| key.to_string()).collect();
+            keys.sort();
+            match keys.windows(2).find(|pair| pair[0] == pair[1]) {
+                Some(pair) => Err(format!("has the key {} twice", pair[0])),
+                None => entries.iter().try_for_each(|(_, value)| distinct_keys(value)),
+            }
+        }
+        Datum::Tag(_, _, inner) => distinct_keys(inner),
+        _ => Ok(()),
+    }
+}
 
 /// A handler `cancel` takes the object `cancelInput`, which demands nothing; else engines never use it.
 fn cancel_handlers(schema: schema::Schema) -> Result<(), String> {
