@@ -62,8 +62,13 @@ pub struct SubjectOf {
 }
 
 /// All references.
-pub const REFERENCES: &[Reference] =
-    &[arcaflow::PLUGIN, dify_session::PLUGIN, dify_sri::RUNTIME, dify_sri::DAEMON];
+pub const REFERENCES: &[Reference] = &[
+    arcaflow::PLUGIN,
+    arcaflow::ENGINE,
+    dify_session::PLUGIN,
+    dify_sri::RUNTIME,
+    dify_sri::DAEMON,
+];
 
 /// All mutants of a suite.
 pub fn mutants(suite: &str) -> &'static [Mutant] {

@@ -1,8 +1,11 @@
 //! References of the Arcaflow plugin protocol.
 
 mod contract;
+mod engine;
+mod greeting;
 mod mutants;
 mod plugin;
+mod session;
 
 pub use mutants::MUTANTS;
 
@@ -19,4 +22,26 @@ pub const PLUGIN: Reference = Reference {
             --mutant NAME     deviate in one named way (see `plugfest list`)",
     make: plugin::make,
     subject: || SubjectOf { capabilities: &["conformance-plugin"], ..SubjectOf::default() },
+};
+
+/// The reference engine: runs one step of any plugin, as an ideal engine would.
+pub const ENGINE: Reference = Reference {
+    suite: "arcaflow",
+    role: "engine",
+    profiles: &["v3", "v1"],
+    about: "an engine that runs one step of a plugin command, for people who write a plugin or an SDK",
+    usage: "--step NAME --input JSON -- COMMAND ..   run the step; the result is one line of JSON\n\
+            serve                                    run what operations ask for, one JSON object a line:\n\
+            \u{20}                                        {\"id\": 1, \"op\": \"run\", \"peer\": [\"python3\", \"plugin.py\", \"--atp\"],\n\
+            \u{20}                                         \"step\": \"hello\", \"input\": {}}, or {\"id\": 2, \"op\": \"cancel\"}\n\
+            \n\
+            --trace           show the exchange on standard error\n\
+            --profile NAME    v3 (default), v1, or auto: waits a second for a hello that comes unasked\n\
+            --closure SECONDS how long a plugin has to end by itself (default 5)\n\
+            --mutant NAME     deviate in one named way (see `plugfest list`)\n\
+            \n\
+            Exit status: 0 an output, 1 the step failed, 2 a wrong command line, 3 the command cannot be started.\n\
+            Ctrl-C sends the signal `cancel` to a step that takes it, and ends the plugin after the closure time.",
+    make: engine::make,
+    subject: || SubjectOf { driver: Some(&["serve"]), ..SubjectOf::default() },
 };

@@ -11,6 +11,14 @@ const fn plugin(name: &'static str, breaks: &'static str) -> Mutant {
     Mutant { name, role: "plugin", breaks, also: &[], profile: "" }
 }
 
+const fn engine(name: &'static str, breaks: &'static str) -> Mutant {
+    Mutant { name, role: "engine", breaks, also: &[], profile: "" }
+}
+
+const fn under(profile: &'static str, mutant: Mutant) -> Mutant {
+    Mutant { profile, ..mutant }
+}
+
 const fn also(mutant: Mutant, also: &'static [&'static str]) -> Mutant {
     Mutant { also, ..mutant }
 }
@@ -92,4 +100,58 @@ pub const MUTANTS: &[Mutant] = &[
     plugin("end-of-input-ignored", "ARCA3-DONE-03"),
     plugin("end-of-input-status-zero", "ARCA3-DONE-03"),
     plugin("interrupt-ends-plugin", "ARCA3-TERM-02"),
+    // The engine: stream.
+    engine("line-end-after-message", "ARCAE-STREAM-01"),
+    engine("read-is-message", "ARCAE-STREAM-02"),
+    engine("indefinite-length-refused", "ARCAE-STREAM-03"),
+    engine("key-twice", "ARCAE-STREAM-04"),
+    // The engine: start and hello.
+    engine("no-null", "ARCAE-START-01a"),
+    engine("null-is-empty-map", "ARCAE-START-01a"),
+    engine("null-twice", "ARCAE-START-01a"),
+    engine("work-before-hello", "ARCAE-START-02"),
+    engine("hello-time-out", "ARCAE-START-02"),
+    engine("version-not-checked", "ARCAE-HELLO-01"),
+    engine("version-two-accepted", "ARCAE-HELLO-01"),
+    engine("float-version-accepted", "ARCAE-HELLO-01"),
+    engine("extra-key-ignored", "ARCAE-HELLO-02"),
+    engine("schema-optional", "ARCAE-HELLO-02"),
+    engine("schema-not-checked", "ARCAE-HELLO-03"),
+    engine("broken-schema-is-silence", "ARCAE-HELLO-03"),
+    engine("end-is-awaited", "ARCAE-HELLO-04a"),
+    engine("stderr-hidden", "ARCAE-HELLO-04b"),
+    engine("version-three-refused", "ARCAE-HELLO-05"),
+    engine("version-one-refused", "ARCAE-HELLO-06"),
+    engine("refusal-without-client-done", "ARCAE-SCHEMA-01"),
+    engine("plugin-kept-after-refusal", "ARCAE-SCHEMA-01"),
+    // The engine: work.
+    engine("bare-work-start", "ARCAE-WORK-01"),
+    engine("run-id-empty", "ARCAE-WORK-01"),
+    engine("input-not-checked", "ARCAE-WORK-02"),
+    engine("output-id-always-success", "ARCAE-WORK-03"),
+    engine("step-id-refused", "ARCAE-WORK-03"),
+    engine("undeclared-output-passes", "ARCAE-WORK-04"),
+    engine("output-not-checked", "ARCAE-WORK-05"),
+    engine("acknowledgement-taken", "ARCAE-WORK-06b"),
+    engine("any-result-counts", "ARCAE-WORK-07"),
+    engine("literals-as-text", "ARCAE-WORK-08"),
+    engine("result-without-run-counts", "ARCAE-WORK-09"),
+    // The engine: errors.
+    engine("step-fatal-fails-all", "ARCAE-ERR-01"),
+    engine("server-fatal-ignored", "ARCAE-ERR-02"),
+    engine("warning-is-fatal", "ARCAE-ERR-03"),
+    engine("empty-run-id-is-nobody", "ARCAE-ERR-04"),
+    engine("ill-formed-is-silence", "ARCAE-ERR-05"),
+    engine("unknown-id-is-fatal", "ARCAE-ERR-06"),
+    // The engine: signals, end, limits.
+    engine("cancel-is-kill", "ARCAE-SIG-01"),
+    engine("closure-never-ends", "ARCAE-SIG-01"),
+    engine("cancel-without-handler", "ARCAE-SIG-02"),
+    engine("signal-fails-run", "ARCAE-SIG-03"),
+    engine("no-client-done", "ARCAE-DONE-01a"),
+    under("v1", engine("client-done-to-v1", "ARCAE-DONE-01b")),
+    engine("kills-after-client-done", "ARCAE-TERM-02"),
+    engine("large-result-is-silence", "ARCAE-LIM-01"),
+    engine("cancel-waits-for-hello", "ARCAE-LIM-02"),
+    engine("stderr-fails-run", "ARCAE-LIM-03"),
 ];

@@ -49,7 +49,8 @@ pub(super) fn mock(args: &Args) -> Result<i32, Wrong> {
     let Some(reference) = mocks::reference(suite, role) else {
         return Err(Wrong::Said("there is no such reference".into()));
     };
-    if rest.iter().any(|word| matches!(*word, "--help" | "-h")) {
+    let own = rest.iter().take_while(|word| **word != "--");
+    if own.into_iter().any(|word| matches!(*word, "--help" | "-h")) {
         anstream::println!("plugfest mock {suite} {role}: {}\n\n{}", reference.about, reference.usage);
         return Ok(exit::GOOD);
     }

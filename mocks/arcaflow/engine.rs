@@ -1,0 +1,264 @@
+//! The reference engine: runs one step of a plugin command, or serves as the driver of the contract.
+
+use super::mutants::is_mutant;
+use super::session::{Answer, Conduct, Dialect, Order, Session};
+use crate::actor::{Actor, Doing, Event, Exit, Nanos, Part, Payload, SECOND, What, WireId};
+use crate::codec::lines::JsonLines;
+use crate::codec::{Codec, json};
+use crate::datum::{Datum, Kind};
+use crate::mocks::{Acting, Hands, flag, option};
+
+/// How long a plugin has to end by itself, unless `--closure` says otherwise.
+const CLOSURE: Nanos = 5 * SECOND;
+/// Exit status when the step failed.
+const FAILED: i32 = 1;
+/// Exit status when the plugin's command cannot be started.
+const NOT_STARTED: i32 = 3;
+
+/// Makes an engine from its command line.
+///
+/// # Errors
+/// A command line that is none.
+pub fn make(args: &[String]) -> Result<Box<dyn Actor>, String> {
+    let cut = args.iter().position(|arg| arg == "--").unwrap_or(args.len());
+    let mut own = args[..cut].to_vec();
+    let command = args.get(cut + 1..).unwrap_or_default().to_vec();
+    let conduct = conduct(&mut own)?;
+    if flag(&mut own, "serve") {
+        return match (own.first(), command.is_empty()) {
+            (Some(unknown), _) => Err(format!("unknown option {unknown}")),
+            (None, false) => Err("`serve` is told what to run by its operations, not by a command".into()),
+            (None, true) => Ok(Box::new(Engine::new(conduct, Front::Serve(JsonLines::default())))),
+        };
+    }
+    let step = option(&mut own, "--step").ok_or("say which step to run: --step NAME")?;
+    let input = option(&mut own, "--input").unwrap_or_else(|| "{}".into());
+    let input = json::parse(input.as_bytes()).map_err(|error| format!("--input is no JSON: {error}"))?;
+    if let Some(unknown) = own.first() {
+        return Err(format!("unknown option {unknown}"));
+    }
+    if command.is_empty() {
+        return Err("say how the plugin is started: .. -- COMMAND".into());
+    }
+    let order = Order { peer: command, step, input };
+    Ok(Box::new(Engine::new(conduct, Front::Once(Some(order)))))
+}
+
+fn conduct(own: &mut Vec<String>) -> Result<Conduct, String> {
+    let mutant = option(own, "--mutant").unwrap_or_default();
+    if !mutant.is_empty() && !is_mutant("engine", &mutant) {
+        return Err(format!("the arcaflow engine has no mutant `{mutant}`"));
+    }
+    let dialect = match option(own, "--profile").as_deref() {
+        None | Some("v3") => Some(Dialect::V3),
+        Some("v1") => Some(Dialect::V1),
+        Some("auto") => None,
+        Some(other) => return Err(format!("there is no profile `{other}` (known: v3, v1, auto)")),
+    };
+    let closure = match option(own, "--closure") {
+        None => CLOSURE,
+        Some(text) => match text.parse::<f64>() {
+            Ok(seconds) if (0.0..=86_400.0).contains(&seconds) => (seconds * SECOND as f64) as Nanos,
+            _ => return Err(format!("--closure {text}: write seconds, for example 2.5")),
+        },
+    };
+    Ok(Conduct { mutant, dialect, closure, trace: flag(own, "--trace") })
+}
+
+/// Who gives orders and gets answers.
+enum Front {
+    /// The command line: one run, its result on standard output.
+    Once(Option<Order>),
+    /// A driver: JSON lines on standard input and output.
+    Serve(JsonLines),
+}
+
+/// The engine: a front, and one session for each plugin that it has started.
+struct Engine {
+    conduct: Conduct,
+    front: Front,
+    hands: Hands,
+    sessions: Vec<(Datum, Session)>,
+    started: u32,
+    /// Nothing new is begun; the engine ends when its sessions are over, with this status.
+    leaving: Option<i32>,
+    interrupted: bool,
+    alarm: Option<Nanos>,
+}
+
+impl Actor for Engine {
+    fn on(&mut self, event: &Event, doings: &mut Vec<Doing>) {
+        let mut hands = std::mem::take(&mut self.hands);
+        self.take(event, &mut hands.at(doings));
+        self.hands = hands;
+    }
+}
+
+impl Engine {
+    fn new(conduct: Conduct, front: Front) -> Self {
+        Self {
+            conduct,
+            front,
+            hands: Hands::default(),
+            sessions: Vec::new(),
+            started: 0,
+            leaving: None,
+            interrupted: false,
+            alarm: None,
+        }
+    }
+
+    fn take(&mut self, event: &Event, out: &mut Acting<'_>) {
+        match &event.what {
+            What::Start { .. } => {
+                if let Front::Once(order) = &mut self.front
+                    && let Some(order) = order.take()
+                {
+                    self.begin(Datum::Null, order, out);
+                }
+            }
+            What::Bytes { wire: WireId::STDIO, part: Part::Main, bytes } => {
+                self.orders(&bytes.0, event.at, out);
+            }
+            What::Ended { wire: WireId::STDIO, .. } => self.no_more_orders(event.at, out),
+            What::Signal { wire: WireId::STDIO, signal } => self.signal(*signal, event.at, out),
+            What::Time => self.alarm = None,
+            _ => {}
+        }
+        for (_, session) in &mut self.sessions {
+            session.on(event, out);
+        }
+        self.settle(out);
+    }
+
+    fn begin(&mut self, asked: Datum, order: Order, out: &mut Acting<'_>) {
+        self.started += 1;
+        let session = Session::start(self.conduct.clone(), self.started, order, out);
+        self.sessions.push((asked, session));
+    }
+
+    /// Tells what the sessions have come to, and ends when nothing is left to do.
+    fn settle(&mut self, out: &mut Acting<'_>) {
+        let answers: Vec<(Datum, Answer)> = self
+            .sessions
+            .iter_mut()
+            .filter_map(|(asked, session)| Some((asked.clone(), session.answer()?)))
+            .collect();
+        for (asked, answer) in answers {
+            if self.conduct.is("step-fatal-fails-all") && matches!(answer, Answer::Failed(_)) {
+                self.sessions.iter_mut().for_each(|(_, session)| session.fail("another step failed", out));
+            }
+            self.tell(asked, answer, out);
+        }
+        self.sessions.retain(|(_, session)| !session.is_over());
+        let next = self.sessions.iter().filter_map(|(_, session)| session.alarm()).min();
+        if next != self.alarm
+            && let Some(at) = next
+        {
+            out.wake(at);
+        }
+        self.alarm = next;
+        if self.sessions.is_empty()
+            && let Some(status) = self.leaving
+        {
+            out.exit(Exit::Code(status));
+        }
+    }
+
+    fn tell(&mut self, asked: Datum, answer: Answer, out: &mut Acting<'_>) {
+        let (status, mut fields) = match answer {
+            Answer::Output { id, data } => (0, vec![("output_id", Datum::text(id)), ("output_data", data)]),
+            Answer::Failed(why) => (FAILED, vec![("error", Datum::text(why))]),
+            Answer::NotStarted(why) => (NOT_STARTED, vec![("error", Datum::text(why))]),
+        };
+        if matches!(self.front, Front::Once(_)) {
+            self.leaving = Some(status);
+        } else {
+            fields.insert(0, ("id", asked));
+        }
+        print_line(&Datum::map(fields), out);
+    }
+
+    fn orders(&mut self, bytes: &[u8], now: Nanos, out: &mut Acting<'_>) {
+        if let Front::Serve(lines) = &mut self.front {
+            lines.feed(bytes);
+        }
+        while let Front::Serve(lines) = &mut self.front {
+            match lines.next() {
+                None => return,
+                Some(Ok(message)) => self.order(&message.datum, now, out),
+                Some(Err(malformed)) => {
+                    out.complain(&format!("an operation must be one JSON object a line: {}", malformed.reason));
+                }
+            }
+        }
+    }
+
+    fn order(&mut self, message: &Datum, now: Nanos, out: &mut Acting<'_>) {
+        let asked = message.get("id").cloned().unwrap_or(Datum::Null);
+        let refuse = |why: &str, out: &mut Acting<'_>| {
+            print_line(&Datum::map([("id", asked.clone()), ("error", Datum::text(why))]), out);
+        };
+        match message.get("op").and_then(Datum::as_text).as_deref() {
+            Some("run") => match order_of(message) {
+                Ok(order) => self.begin(asked, order, out),
+                Err(why) => refuse(&why, out),
+            },
+            Some("cancel") => {
+                self.sessions.iter_mut().for_each(|(_, session)| session.cancel(now, out));
+                print_line(&Datum::map([("id", asked)]), out);
+            }
+            Some(other) => refuse(&format!("there is no operation `{other}` (known: run, cancel)"), out),
+            None => refuse("an operation has an `op`", out),
+        }
+    }
+
+    fn no_more_orders(&mut self, now: Nanos, out: &mut Acting<'_>) {
+        if matches!(self.front, Front::Serve(_)) {
+            self.leaving = Some(0);
+            self.sessions.iter_mut().for_each(|(_, session)| session.stop(now, out));
+        }
+    }
+
+    /// The first interrupt cancels; what comes after it, or asks for an end, ends the plugins at once.
+    fn signal(&mut self, signal: i32, now: Nanos, out: &mut Acting<'_>) {
+        const SIGINT: i32 = 2;
+        let first = !std::mem::replace(&mut self.interrupted, true);
+        for (_, session) in &mut self.sessions {
+            if signal == SIGINT && first {
+                session.cancel(now, out);
+            } else {
+                session.kill("the engine was stopped", out);
+            }
+        }
+        if matches!(self.front, Front::Serve(_)) {
+            self.leaving = Some(128 + signal);
+        }
+    }
+}
+
+fn order_of(message: &Datum) -> Result<Order, String> {
+    let words = message.get("peer").and_then(Datum::as_array).unwrap_or_default();
+    let peer: Vec<String> = words.iter().filter_map(|word| word.as_text().map(Into::into)).collect();
+    let step = message.get("step").and_then(Datum::as_text).ok_or("`run` needs a `step`")?.into_owned();
+    let input = message.get("input").cloned().unwrap_or_else(|| Datum::map::<String>([]));
+    if peer.is_empty() {
+        return Err("`run` needs a `peer`: the command of the plugin, as a list".into());
+    }
+    Ok(Order { peer, step, input })
+}
+
+fn print_line(value: &Datum, out: &mut Acting<'_>) {
+    let mut line = Payload::default();
+    if let Err(why) = JsonLines::default().encode(Kind::Message, value, &mut line) {
+        let error = Datum::text(format!("the output cannot be told as JSON: {why}"));
+        let id = value.get("id").cloned().unwrap_or(Datum::Null);
+        line = Payload::default();
+        let _ = JsonLines::default().encode(
+            Kind::Message,
+            &Datum::map([("id", id), ("error", error)]),
+            &mut line,
+        );
+    }
+    out.print(line);
+}
