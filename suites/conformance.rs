@@ -26,6 +26,7 @@ type Verdicts = Result<(), Failed>;
 
 fn main() {
     let arguments = Arguments::from_args();
+    runner::relays_run(env!("CARGO_BIN_EXE_plugfest"));
     let temporary = tempfile::Builder::new().prefix("plugfest-test-").tempdir().expect("a temp folder");
     FOLDER.set(temporary.path().to_path_buf()).expect("set once");
     let mut trials = Vec::new();

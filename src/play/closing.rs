@@ -178,7 +178,7 @@ impl Play {
     /// A relay of ours whose standard input has ended while the case ends does what any plugin would: it exits.
     pub(super) fn let_relay_go(&mut self, id: WireId) {
         let waits = self.wires.get(&id).is_some_and(|wire| wire.is_process && wire.exited.is_none());
-        if self.is_aborted() && id.listener().is_some() && waits {
+        if self.is_draining() && id.listener().is_some() && waits {
             self.act(Act::Exit { wire: id, status: Exit::Code(0) });
         }
     }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::io::BufWriter;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::Options;
@@ -154,14 +154,26 @@ pub(super) fn marker(folder: &Path) -> String {
     format!("{}-{}/", std::process::id(), folder.display())
 }
 
+/// The program that subjects start as our relay, where it is not the one that runs.
+static PROGRAM: OnceLock<String> = OnceLock::new();
+
+/// Says which `plugfest` subjects start as our relay; for programs that use the library. The first word counts.
+pub fn relays_run(program: &str) {
+    let _ = PROGRAM.set(program.into());
+}
+
+fn program() -> String {
+    let own = || std::env::current_exe().map(|path| path.display().to_string()).unwrap_or_default();
+    PROGRAM.get().cloned().unwrap_or_else(own)
+}
+
 /// What the world chose for this case.
 fn given(script: &Script, folder: &Path) -> Given {
     let mut values = BTreeMap::new();
     let dir = folder.display().to_string();
     values.insert("socket".to_owned(), format!("{dir}/s.sock"));
     values.insert("dir".to_owned(), dir);
-    let program = std::env::current_exe().map(|path| path.display().to_string()).unwrap_or_default();
-    values.insert("self".to_owned(), std::env::var("PLUGFEST_SELF").unwrap_or(program));
+    values.insert("self".to_owned(), program());
     let connects = |lane: &crate::play::Lane| matches!(lane.source, LaneSource::Declared(Source::ConnectTcp));
     if script.lanes.iter().any(connects) || script.subject.takes("port") {
         values.insert("port".to_owned(), free_port().to_string());

@@ -3,7 +3,7 @@
 mod case;
 mod event;
 
-pub use case::{Vehicle, case_folder};
+pub use case::{Vehicle, case_folder, relays_run};
 pub use event::{Against, CaseResult, Counts, Judged, RunEvent, Verdict};
 
 use std::collections::BTreeMap;
