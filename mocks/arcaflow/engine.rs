@@ -188,7 +188,10 @@ impl Engine {
                 None => return,
                 Some(Ok(message)) => self.order(&message.datum, now, out),
                 Some(Err(malformed)) => {
-                    out.complain(&format!("an operation must be one JSON object a line: {}", malformed.reason));
+                    out.complain(&format!(
+                        "an operation must be one JSON object a line: {}",
+                        malformed.reason
+                    ));
                 }
             }
         }

@@ -146,7 +146,9 @@ impl Session {
         match &event.what {
             What::Opened { wire, .. } if *wire == self.wire => self.opened(out),
             What::Bytes { wire, part: Part::Main, bytes } if *wire == self.wire => self.bytes(&bytes.0, out),
-            What::Bytes { wire, part: Part::Stderr, bytes } if *wire == self.wire => self.noted(&bytes.0, out),
+            What::Bytes { wire, part: Part::Stderr, bytes } if *wire == self.wire => {
+                self.noted(&bytes.0, out)
+            }
             What::Ended { wire, part: Part::Main } if *wire == self.wire => self.ended(),
             What::Exited { wire, status } if *wire == self.wire => self.exited(*status, out),
             What::Failed { act, why, .. } if *act == self.spawn => {
@@ -277,7 +279,8 @@ impl Session {
     }
 
     fn work_start(&self) -> Datum {
-        let config = if self.is("literals-as-text") { as_texts(&self.order.input) } else { self.order.input.clone() };
+        let config =
+            if self.is("literals-as-text") { as_texts(&self.order.input) } else { self.order.input.clone() };
         let mut data = vec![("id", Datum::text(&self.order.step)), ("config", config)];
         if self.is("key-twice") {
             data.push(("id", Datum::text(&self.order.step)));
@@ -297,9 +300,9 @@ impl Session {
     /// A message while the step is at work, in the dialect of version 3.
     fn at_work(&mut self, step: &Step, message: &Datum, out: &mut Acting<'_>) {
         let keys = message.as_map().unwrap_or_default();
-        let unknown = keys.iter().find(|(key, _)| {
-            !key.as_text().is_some_and(|key| ["id", "run_id", "data"].contains(&&*key))
-        });
+        let unknown = keys
+            .iter()
+            .find(|(key, _)| !key.as_text().is_some_and(|key| ["id", "run_id", "data"].contains(&&*key)));
         let run = message.get("run_id").and_then(Datum::as_text).unwrap_or_default();
         let is_ours = run == self.run;
         let data = message.get("data").unwrap_or(&Datum::Null);
