@@ -133,19 +133,17 @@ fn case(
     if !mode.is_empty() {
         id += &format!("@{mode}");
     }
-    let script = Script::build(suite, scenario, subject, row, mode, &selection.profile, selection.knobs);
-    let script = script.map_err(|problems| FileErrors {
-        file: scenario.file.clone(),
-        text: scenario.text.to_string(),
-        problems,
-    })?;
-    let fate = match reason_not_applicable(suite, scenario, subject, mode, &selection.profile, &script) {
+    let bound = || {
+        let script = Script::build(suite, scenario, subject, row, mode, &selection.profile, selection.knobs);
+        script.map_err(|problems| FileErrors {
+            file: scenario.file.clone(),
+            text: scenario.text.to_string(),
+            problems,
+        })
+    };
+    let fate = match reason_elsewhere(scenario, mode, &selection.profile) {
         Some(why) => Fate::NotApplicable(why),
-        None if !selection.modes.is_empty() && !selection.modes.iter().any(|wanted| wanted == mode) => {
-            Fate::NotRun(format!("mode {mode} is not selected"))
-        }
-        None if scenario.slow && !selection.slow => Fate::NotRun("slow: runs with --slow".into()),
-        None => Fate::Play(Arc::new(script)),
+        None => fate(suite, scenario, subject, mode, selection, bound()?),
     };
     let profile = selection.profile.clone();
     Ok(Case {
@@ -159,6 +157,37 @@ fn case(
     })
 }
 
+/// What becomes of a bound scenario.
+fn fate(
+    suite: &Suite,
+    scenario: &Scenario,
+    subject: &Subject,
+    mode: &str,
+    selection: &Selection,
+    script: Script,
+) -> Fate {
+    match reason_not_applicable(suite, scenario, subject, mode, &selection.profile, &script) {
+        Some(why) => Fate::NotApplicable(why),
+        None if !selection.modes.is_empty() && !selection.modes.iter().any(|wanted| wanted == mode) => {
+            Fate::NotRun(format!("mode {mode} is not selected"))
+        }
+        None if scenario.slow && !selection.slow => Fate::NotRun("slow: runs with --slow".into()),
+        None => Fate::Play(Arc::new(script)),
+    }
+}
+
+/// A scenario of other profiles or modes: its lanes need not even exist here.
+fn reason_elsewhere(scenario: &Scenario, mode: &str, profile: &str) -> Option<String> {
+    if !scenario.profiles.is_empty() && !scenario.profiles.iter().any(|known| known.text == profile) {
+        let known: Vec<&str> = scenario.profiles.iter().map(|text| text.text.as_str()).collect();
+        return Some(format!("holds in profile {}", known.join(", ")));
+    }
+    if !scenario.modes.is_empty() && !scenario.modes.iter().any(|known| known.text == mode) {
+        return Some(format!("is not for mode {mode}"));
+    }
+    None
+}
+
 fn reason_not_applicable(
     suite: &Suite,
     scenario: &Scenario,
@@ -167,13 +196,6 @@ fn reason_not_applicable(
     profile: &str,
     script: &Script,
 ) -> Option<String> {
-    if !scenario.profiles.is_empty() && !scenario.profiles.iter().any(|known| known.text == profile) {
-        let known: Vec<&str> = scenario.profiles.iter().map(|text| text.text.as_str()).collect();
-        return Some(format!("holds in profile {}", known.join(", ")));
-    }
-    if !scenario.modes.is_empty() && !scenario.modes.iter().any(|known| known.text == mode) {
-        return Some(format!("is not for mode {mode}"));
-    }
     if !subject.modes.is_empty() && !mode.is_empty() && !subject.modes.iter().any(|known| known == mode) {
         return Some(format!("the subject has no mode {mode}"));
     }

@@ -70,7 +70,7 @@ pub(super) fn mock(args: &Args) -> Result<i32, Wrong> {
         wall: std::time::SystemTime::now()
             .duration_since(std::time::UNIX_EPOCH)
             .map_or(0, |since| since.as_secs()),
-        values: values.into_iter().collect(),
+        values: values.into_iter().chain([("pid".to_owned(), std::process::id().to_string())]).collect(),
     };
     let ended = runtime.block_on(shell.run(actor.as_mut(), &mut Nothing));
     runtime.shutdown_background();

@@ -203,6 +203,17 @@ impl Play {
         matches!(self.script.lanes[lane].source, LaneSource::Declared(Source::Driver))
     }
 
+    /// Whether the lane's next step expects that something of ours fails; it is pending from now on.
+    pub(super) fn awaits_broken(&mut self, lane: usize) -> bool {
+        let Some(step) = self.head(lane) else { return false };
+        let named =
+            matches!(&self.script.steps[step].verb, Verb::Expect(pattern) if pattern.speaks_of(Kind::Broken));
+        if named {
+            self.steps[step].pending_at.get_or_insert(self.now);
+        }
+        named
+    }
+
     /// The pending expect of a lane.
     pub(super) fn pending_expect(&self, lane: usize) -> Option<usize> {
         let step = self.head(lane)?;

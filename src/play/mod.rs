@@ -315,7 +315,13 @@ impl Play {
             (crate::actor::Failure::Peer, Some(Asked::Step(step))) => {
                 self.meet(step);
                 let lane = self.script.steps[step].lane;
+                let is_open = wire.is_some_and(|wire| self.wires.get(&wire).is_some_and(|wire| wire.opened));
+                let is_named = self.awaits_broken(lane);
                 self.deliver(lane, None, Kind::Broken, Datum::from(taken), 0..0);
+                if !is_open && !is_named {
+                    self.break_step(step, Breach::Broken, "refused", why.text.clone(), String::new());
+                    self.abort();
+                }
             }
             (crate::actor::Failure::Peer, _) => {
                 if let Some(wire) = wire {

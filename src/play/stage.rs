@@ -125,7 +125,8 @@ impl<'a> Stage<'a> {
         let args = launch.args.clone().or(base.args).unwrap_or_default();
         let package = launch.package.as_ref().or(script.launch.package.as_ref());
         if let Some(name) = package {
-            let path = self.package_file(name);
+            let name = self.bindings().insert_into(name).map_err(|name| format!("`{name}` is not bound"))?;
+            let path = self.package_file(&name);
             self.play.bindings.set("package", path);
         }
         let mut argv = self.filled(&script.subject.command)?;
