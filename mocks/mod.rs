@@ -4,6 +4,7 @@
 //! actor asks for by name at the one place where each makes a difference.
 
 pub mod arcaflow;
+pub mod dify_json;
 pub mod dify_session;
 pub mod dify_sri;
 
@@ -65,6 +66,8 @@ pub struct SubjectOf {
 pub const REFERENCES: &[Reference] = &[
     arcaflow::PLUGIN,
     arcaflow::ENGINE,
+    dify_json::CLIENT,
+    dify_json::SERVER,
     dify_session::PLUGIN,
     dify_sri::RUNTIME,
     dify_sri::DAEMON,
@@ -76,6 +79,7 @@ pub fn mutants(suite: &str) -> &'static [Mutant] {
         "arcaflow" => arcaflow::MUTANTS,
         "dify-sri" => dify_sri::MUTANTS,
         "dify-session" => dify_session::MUTANTS,
+        "dify-json" => dify_json::MUTANTS,
         _ => &[],
     }
 }

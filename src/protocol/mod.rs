@@ -4,6 +4,7 @@
 
 pub mod apisix;
 pub mod arcaflow;
+pub mod dify_json;
 pub mod dify_session;
 pub mod dify_sri;
 
@@ -45,6 +46,7 @@ pub fn check(suite: &str, name: &str, datum: &Datum) -> Result<(), String> {
         "arcaflow" => arcaflow::check(name, datum),
         "dify-sri" => dify_sri::check(name, datum),
         "dify-session" => dify_session::check(name, datum),
+        "dify-json" => dify_json::check(name, datum),
         _ => Err(format!("{suite} has no check `{name}`")),
     }
 }
@@ -55,6 +57,7 @@ pub fn watch(suite: &str, name: &str) -> Option<Box<dyn Watch>> {
         "arcaflow" => arcaflow::watch(name),
         "dify-sri" => dify_sri::watch(name),
         "dify-session" => dify_session::watch(name),
+        "dify-json" => dify_json::watch(name),
         _ => None,
     }
 }

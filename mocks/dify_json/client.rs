@@ -1,0 +1,368 @@
+//! The reference client: waits for the server, sends requests side by side, gives each answer to its call.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::message::{self, text};
+use super::mutants::is_mutant;
+use crate::actor::{
+    Act, Actor, Address, CloseHow, Doing, Event, Exit, Nanos, Part, SECOND, Target, What, WireId,
+};
+use crate::codec::json;
+use crate::codec::lines::Lines;
+use crate::datum::Datum;
+use crate::mocks::{Acting, Hands, flag, option};
+
+/// How long a call may take (`--timeout`).
+const PATIENCE: Nanos = 60 * SECOND;
+
+/// Makes a client from its command line.
+///
+/// # Errors
+/// A command line that is none, or a request that is no JSON.
+pub(super) fn make(args: &[String]) -> Result<Box<dyn Actor>, String> {
+    let at = args.iter().position(|arg| arg == "--").unwrap_or(args.len());
+    let mut own = args[..at].to_vec();
+    let command: Vec<String> = args.iter().skip(at + 1).cloned().collect();
+    let mutant = option(&mut own, "--mutant").unwrap_or_default();
+    if !mutant.is_empty() && !is_mutant("client", &mutant) {
+        return Err(format!("there is no mutant `{mutant}`"));
+    }
+    let mut requests = Vec::new();
+    while let Some(request) = option(&mut own, "--request") {
+        let value = json::parse(request.as_bytes())
+            .map_err(|error| format!("--request is no JSON: {error}\n  {request}"))?;
+        if value.as_map().is_none() {
+            return Err(format!(
+                "--request is {}, it must be an object {{type, action, request}}",
+                value.kind()
+            ));
+        }
+        requests.push(value);
+    }
+    let connect = option(&mut own, "--connect");
+    let timeout = option(&mut own, "--timeout").map(|text| {
+        text.parse::<u64>()
+            .map(|seconds| seconds * SECOND)
+            .map_err(|_| format!("`{text}` is no number of seconds"))
+    });
+    let patience = timeout.transpose()?.unwrap_or(PATIENCE);
+    let serves = flag(&mut own, "serve");
+    if let Some(other) = own.first() {
+        return Err(format!("unknown option `{other}`"));
+    }
+    let peer = match (connect, command.is_empty()) {
+        (Some(at), true) => Some(Peer::At(at)),
+        (None, false) => Some(Peer::Command(command)),
+        (None, true) if serves => None,
+        _ => return Err("either --connect HOST:PORT or -- SERVER COMMAND says where the server is".into()),
+    };
+    if !serves && requests.is_empty() {
+        return Err("nothing is asked: --request JSON".into());
+    }
+    Ok(Box::new(Client {
+        mutant,
+        serves,
+        patience,
+        first: peer.map(|peer| (peer, requests)),
+        ..Client::default()
+    }))
+}
+
+/// Where a server is.
+#[derive(Clone)]
+enum Peer {
+    At(String),
+    Command(Vec<String>),
+}
+
+/// One operation: a server, requests, what came.
+struct Session {
+    /// The driver's number of it.
+    number: Option<Datum>,
+    wire: WireId,
+    /// The server's standard output, where it announces an address.
+    is_process: bool,
+    lines: Lines,
+    ready: bool,
+    requests: Vec<Datum>,
+    calls: Vec<Call>,
+    sent: bool,
+}
+
+#[derive(Clone, Default)]
+struct Call {
+    chunks: Vec<Datum>,
+    error: Option<String>,
+    is_over: bool,
+}
+
+#[derive(Default)]
+struct Client {
+    mutant: String,
+    serves: bool,
+    patience: Nanos,
+    first: Option<(Peer, Vec<Datum>)>,
+    hands: Hands,
+    now: Nanos,
+    next_wire: u32,
+    sessions: BTreeMap<WireId, Session>,
+    deadlines: VecDeque<(Nanos, WireId)>,
+    input: Lines,
+    input_ended: bool,
+    failed: bool,
+}
+
+impl Actor for Client {
+    fn on(&mut self, event: &Event, doings: &mut Vec<Doing>) {
+        self.now = event.at;
+        let mut hands = std::mem::take(&mut self.hands);
+        self.take(&event.what, &mut hands.at(doings));
+        self.hands = hands;
+    }
+}
+
+impl Client {
+    fn is(&self, mutant: &str) -> bool {
+        self.mutant == mutant
+    }
+
+    fn take(&mut self, what: &What, out: &mut Acting<'_>) {
+        match what {
+            What::Start { .. } => {
+                if let Some((peer, requests)) = self.first.take() {
+                    self.begin(None, &peer, requests, out);
+                }
+            }
+            What::Bytes { wire: WireId::STDIO, bytes, .. } if self.serves => self.told(&bytes.0, out),
+            What::Bytes { wire, part: Part::Main, bytes } => self.heard(*wire, &bytes.0, out),
+            What::Ended { wire: WireId::STDIO, .. } => {
+                self.input_ended = true;
+                self.leave_if_idle(out);
+            }
+            What::Ended { wire, part: Part::Main }
+            | What::Closed { wire, .. }
+            | What::Exited { wire, .. } => {
+                self.lost(*wire, "the server ended", out);
+            }
+            What::Failed { why, .. } => {
+                let last = self.sessions.keys().next_back().copied();
+                last.into_iter().for_each(|wire| self.lost(wire, &why.text, out));
+            }
+            What::Time => {
+                while let Some((_, wire)) = self.deadlines.pop_front_if(|(at, _)| *at <= self.now) {
+                    self.lost(wire, "no answer came in time", out);
+                }
+                self.deadlines.front().into_iter().for_each(|(at, _)| out.wake(*at));
+            }
+            What::Signal { wire: WireId::STDIO, signal } => out.exit(Exit::Signal(*signal)),
+            _ => {}
+        }
+    }
+
+    /// A line of whoever drives us: `{id, op: "invoke", peer, requests}`.
+    fn told(&mut self, bytes: &[u8], out: &mut Acting<'_>) {
+        self.input.feed(bytes);
+        let mut asked = Vec::new();
+        while let Some((_, line)) = self.input.next_line() {
+            asked.push(json::parse(line));
+        }
+        for asked in asked {
+            let Ok(asked) = asked else {
+                out.complain("an operation is a line of JSON");
+                return out.exit(Exit::Code(2));
+            };
+            let number = asked.get("id").cloned();
+            let requests = asked.get("requests").and_then(Datum::as_array).unwrap_or_default().to_vec();
+            let peer = match asked.get("peer") {
+                Some(Datum::Array(words, _)) => Peer::Command(
+                    words.iter().filter_map(Datum::as_text).map(|word| word.into_owned()).collect(),
+                ),
+                other => Peer::At(other.and_then(Datum::as_text).unwrap_or_default().into_owned()),
+            };
+            self.begin(number, &peer, requests, out);
+        }
+    }
+
+    fn begin(&mut self, number: Option<Datum>, peer: &Peer, requests: Vec<Datum>, out: &mut Acting<'_>) {
+        self.next_wire += 1;
+        let wire = WireId::own(self.next_wire);
+        let to = match peer {
+            Peer::At(at) => Target::Connect { addr: Address::Tcp(at.clone()), tls: false },
+            Peer::Command(argv) => Target::Spawn { argv: argv.clone(), env: BTreeMap::new(), dir: None },
+        };
+        let calls = vec![Call::default(); requests.len()];
+        let is_process = matches!(peer, Peer::Command(_));
+        let session = Session {
+            number,
+            wire,
+            is_process,
+            lines: Lines::default(),
+            ready: false,
+            requests,
+            calls,
+            sent: false,
+        };
+        self.sessions.insert(wire, session);
+        out.act(Act::Open { wire, to });
+        if !self.is("waits-for-ever") {
+            self.deadlines.push_back((self.now + self.patience, wire));
+            out.wake(self.deadlines[0].0);
+        }
+        if self.is("does-not-wait") {
+            self.send(wire, out);
+        }
+    }
+
+    fn heard(&mut self, wire: WireId, bytes: &[u8], out: &mut Acting<'_>) {
+        let cuts = self.is("cut-at-a-mebibyte");
+        let Some(session) = self.sessions.get_mut(&wire) else { return };
+        session.lines.feed(bytes);
+        let mut lines = Vec::new();
+        while let Some((_, line)) = session.lines.next_line() {
+            lines.push(json::parse(if cuts { &line[..line.len().min(1 << 20)] } else { line }).ok());
+        }
+        for message in lines {
+            match message {
+                Some(message) => self.message(wire, &message, out),
+                None if self.is("no-json-is-fatal") => return self.lost(wire, "a line is no JSON", out),
+                None => {}
+            }
+        }
+        self.finish(wire, out);
+    }
+
+    fn message(&mut self, wire: WireId, message: &Datum, out: &mut Acting<'_>) {
+        let Some(session) = self.sessions.get_mut(&wire) else { return };
+        let (kind, id) = (text(message, "type"), text(message, "invoke_id"));
+        let none = Datum::map::<String>([]);
+        let response = message.get("response").unwrap_or(&none);
+        match kind.as_str() {
+            "plugin_ready" if !session.ready => {
+                session.ready = true;
+                return self.send(wire, out);
+            }
+            "error" if !session.ready && self.mutant == "failed-start-is-passed-over" => return,
+            "error" if !session.ready => return self.lost(wire, &text(response, "error"), out),
+            "info" if response.get("port").is_some() && !session.ready && session.is_process => {
+                return self.follow(wire, response, out);
+            }
+            _ => {}
+        }
+        let number = id.strip_prefix("r").and_then(|number| number.parse::<usize>().ok());
+        let open = session.calls.iter().position(|call| !call.is_over);
+        let number = if self.mutant == "answers-in-order" && !id.is_empty() { open } else { number };
+        let known = ["info", "plugin_response", "plugin_invoke_end", "error", "plugin_ready"]
+            .contains(&kind.as_str());
+        if !known && self.mutant == "unknown-type-is-fatal" {
+            return self.lost(wire, &format!("unknown type {kind}"), out);
+        }
+        if self.mutant == "info-is-an-answer" && kind == "info" && session.sent && id.is_empty() {
+            session.calls[0].chunks.push(response.clone());
+        }
+        let Some(call) = number.and_then(|number| session.calls.get_mut(number)).filter(|call| !call.is_over)
+        else {
+            return;
+        };
+        match kind.as_str() {
+            "info" if self.mutant == "info-with-id-is-an-answer" => call.chunks.push(response.clone()),
+            "plugin_response" => call.chunks.push(response.clone()),
+            "plugin_invoke_end" => call.is_over = true,
+            "error" => {
+                call.error = Some(text(response, "error"));
+                call.is_over = self.mutant != "error-waits-for-the-end";
+                if self.mutant == "error-is-a-chunk" {
+                    call.error = None;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The server listens elsewhere: a wildcard address is this machine.
+    fn follow(&mut self, wire: WireId, response: &Datum, out: &mut Acting<'_>) {
+        let host = text(response, "host");
+        let host = match host.as_str() {
+            "::" | "0.0.0.0" | "" => "127.0.0.1",
+            host => host,
+        };
+        let port = response.get("port").and_then(Datum::as_int).unwrap_or_default();
+        let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+        let Some(session) = self.sessions.remove(&wire) else { return };
+        self.next_wire += 1;
+        let there = WireId::own(self.next_wire);
+        let moved = Session { wire: there, lines: Lines::default(), is_process: false, ..session };
+        self.deadlines.iter_mut().filter(|(_, own)| *own == wire).for_each(|(_, own)| *own = there);
+        self.sessions.insert(there, moved);
+        let addr = Address::Tcp(format!("{host}:{port}"));
+        out.act(Act::Open { wire: there, to: Target::Connect { addr, tls: false } });
+    }
+
+    fn send(&mut self, wire: WireId, out: &mut Acting<'_>) {
+        let same = self.is("one-id-for-all");
+        let bare = self.is("request-left-out");
+        let Some(session) = self.sessions.get_mut(&wire).filter(|session| !session.sent) else { return };
+        session.sent = true;
+        for (number, request) in session.requests.iter().enumerate() {
+            let number = if same { 0 } else { number };
+            let field = |key: &str| request.get(key).cloned().unwrap_or_else(|| Datum::map::<String>([]));
+            let mut fields = vec![
+                ("invoke_id", Datum::text(format!("r{number}"))),
+                ("type", field("type")),
+                ("action", field("action")),
+            ];
+            if !bare {
+                fields.push(("request", field("request")));
+            }
+            out.write(wire, (message::json(&Datum::map(fields)) + "\n").into_bytes());
+        }
+    }
+
+    /// The server is gone, or does not answer: what is open has failed.
+    fn lost(&mut self, wire: WireId, why: &str, out: &mut Acting<'_>) {
+        if self.is("death-goes-unnoticed") && why == "the server ended" {
+            return;
+        }
+        let Some(session) = self.sessions.get_mut(&wire) else { return };
+        if !session.sent {
+            let answer = Datum::map([("error", Datum::text(why))]);
+            return self.answer(wire, answer, true, out);
+        }
+        for call in session.calls.iter_mut().filter(|call| !call.is_over) {
+            call.error.get_or_insert_with(|| why.to_owned());
+            call.is_over = true;
+        }
+        self.finish(wire, out);
+    }
+
+    fn finish(&mut self, wire: WireId, out: &mut Acting<'_>) {
+        let Some(session) = self.sessions.get(&wire).filter(|session| session.sent) else { return };
+        if session.calls.iter().any(|call| !call.is_over) {
+            return;
+        }
+        let failed = session.calls.iter().any(|call| call.error.is_some());
+        let results = session.calls.iter().map(|call| match &call.error {
+            Some(error) => Datum::map([("error", Datum::text(error.clone()))]),
+            None => Datum::map([("chunks", Datum::array(call.chunks.iter().cloned()))]),
+        });
+        let answer = Datum::map([("results", Datum::array(results))]);
+        self.answer(wire, answer, failed, out);
+    }
+
+    fn answer(&mut self, wire: WireId, answer: Datum, failed: bool, out: &mut Acting<'_>) {
+        let Some(session) = self.sessions.remove(&wire) else { return };
+        self.failed |= failed;
+        let number = session.number.map(|number| (Datum::text("id"), number));
+        let fields = number.into_iter().chain(answer.as_map().unwrap_or_default().iter().cloned());
+        let line = Datum::Map(fields.collect(), crate::datum::Head::Preferred);
+        out.print((message::json(&line) + "\n").into_bytes());
+        out.close(session.wire, if session.is_process { CloseHow::Write } else { CloseHow::Both });
+        self.leave_if_idle(out);
+    }
+
+    fn leave_if_idle(&mut self, out: &mut Acting<'_>) {
+        if self.sessions.is_empty() && (!self.serves || self.input_ended) {
+            out.close(WireId::STDIO, CloseHow::Write);
+            out.exit(Exit::Code(i32::from(self.failed && !self.serves)));
+        }
+    }
+}
