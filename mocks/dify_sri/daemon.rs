@@ -200,7 +200,7 @@ impl Daemon {
     fn ping(&mut self, id: i128, out: &mut Acting<'_>) {
         let method = if self.posts_ping { "POST" } else { "GET" };
         let method = match self.mutant.as_str() {
-            "ping-other-method" if self.posts_ping => "GET",
+            "ping-other-method-post" => "GET",
             "ping-other-method" => "POST",
             _ => method,
         };
@@ -387,7 +387,12 @@ impl Daemon {
         let text = String::from_utf8_lossy(&body).into_owned();
         match purpose {
             Purpose::Ping(id) => {
-                let pong = ["pong", "\"pong\""].contains(&text.trim()) || self.is("any-pong");
+                let taken: &[&str] = match self.mutant.as_str() {
+                    "only-quoted-pong" => &["\"pong\""],
+                    "only-bare-pong" => &["pong"],
+                    _ => &["pong", "\"pong\""],
+                };
+                let pong = taken.contains(&text.trim()) || self.is("any-pong");
                 let ready = match (status == 200 || self.is("any-ping-status"), pong) {
                     (true, true) => Ok(()),
                     (false, _) => Err(format!("ping was answered with status {status}: {text}")),

@@ -72,7 +72,7 @@ impl Task {
     pub(super) fn listed(&mut self, status: i64, body: &[u8], mutant: &str) -> bool {
         let Ok(list) = json::parse(body) else {
             self.fail("the list of instances is no JSON");
-            return mutant == "instances-not-read";
+            return false;
         };
         if let Some(error) = list.get("error").and_then(Datum::as_inserted).filter(|error| !error.is_empty())
             && mutant != "instances-error-ignored"
@@ -114,6 +114,8 @@ impl Task {
             ("run", "success") => self.run(&message),
             ("end", "success") => {
                 match &self.told {
+                    _ if mutant == "never-succeeds" => self.fail("no"),
+                    _ if mutant == "never-succeeds" => self.fail("no"),
                     None if mutant == "end-is-enough" => self.state = State::Success,
                     None => self.fail("the launch ended without an endpoint"),
                     Some(_) => self.state = State::Success,

@@ -11,6 +11,10 @@ const fn runtime(name: &'static str, breaks: &'static str) -> Mutant {
     Mutant { name, role: "runtime", breaks, also: &[], profile: "" }
 }
 
+const fn daemon(name: &'static str, breaks: &'static str) -> Mutant {
+    Mutant { name, role: "daemon", breaks, also: &[], profile: "" }
+}
+
 const fn go(mutant: Mutant) -> Mutant {
     Mutant { profile: "go-daemon", ..mutant }
 }
@@ -80,4 +84,32 @@ pub const MUTANTS: &[Mutant] = &[
     runtime("function-says-nothing", "SRI-RT-01"),
     runtime("function-wants-key", "SRI-RT-02"),
     also(go(runtime("function-speaks-sse", "SRI-RT-03")), &["SRI-RT-01"]),
+    // The daemon.
+    daemon("ping-elsewhere", "DMN-PING-01"),
+    daemon("key-with-bearer", "DMN-PING-03"),
+    daemon("any-ping-status", "DMN-PING-04"),
+    daemon("any-pong", "DMN-PING-05"),
+    also(daemon("only-quoted-pong", "DMN-PING-06"), &["DMN-PING-01"]),
+    daemon("ping-other-method", "DMN-PING-10"),
+    daemon("launches-without-asking", "DMN-INST-01"),
+    daemon("launches-always", "DMN-INST-03"),
+    daemon("instances-status-ignored", "DMN-INST-06"),
+    daemon("package-cut", "DMN-LAUNCH-01"),
+    also(daemon("file-in-other-field", "DMN-LAUNCH-01"), &["DMN-SSE-01"]),
+    daemon("verified-always", "DMN-LAUNCH-02"),
+    daemon("status-not-checked", "DMN-LAUNCH-06a"),
+    also(daemon("failed-build-ignored", "DMN-SSE-04"), &["DMN-SSE-05"]),
+    daemon("failure-without-message", "DMN-SSE-04"),
+    also(daemon("success-after-failure", "DMN-SSE-05"), &["DMN-SSE-04"]),
+    daemon("no-end-is-success", "DMN-SSE-07"),
+    daemon("end-is-enough", "DMN-SSE-08"),
+    daemon("any-end-is-success", "DMN-SSE-09"),
+    daemon("broken-stream-hangs", "DMN-SSE-15"),
+    daemon("malformed-event-hangs", "DMN-SSE-14"),
+    daemon("empty-endpoint-installed", "DMN-INST-09"),
+    daemon("never-succeeds", "DMN-SSE-01"),
+    also(go(daemon("only-bare-pong", "DMN-PING-07")), &["DMN-PING-01"]),
+    go(daemon("ping-other-method-post", "DMN-PING-11")),
+    go(daemon("instances-error-ignored", "DMN-INST-07")),
+    go(daemon("status-not-told", "DMN-LAUNCH-06a")),
 ];

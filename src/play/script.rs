@@ -674,7 +674,14 @@ impl Builder<'_> {
                 GuardKind::Answer { pattern: pattern.clone(), with: lines(with), most: *most }
             }
             RuleKind::Every { interval, acts } => {
-                let acts = lines(acts);
+                let at_home = |step: &Step| match &step.verb {
+                    Verb::Act(act) if act.makes(Some("")).is_some_and(|made| made.is_exchange) => {
+                        Step { on: step.on.clone().or_else(|| rule.on.first().cloned()), ..step.clone() }
+                    }
+                    _ => step.clone(),
+                };
+                let acts: Vec<Step> = acts.iter().map(at_home).collect();
+                let acts = lines(&acts);
                 GuardKind::Every { interval: self.nanos(Some(interval), &rule.span)?, acts }
             }
         };

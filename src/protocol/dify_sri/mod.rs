@@ -41,6 +41,11 @@ pub fn check(name: &str, datum: &Datum) -> Result<(), String> {
             Some(_) => Ok(()),
             None => Err("it names no endpoint".into()),
         },
+        "good-package" => match (datum.as_bytes(), crate::package::shelf::package("good")) {
+            (Some(bytes), Some(package)) if *bytes == *package => Ok(()),
+            (Some(bytes), _) => Err(format!("these {} bytes are not the package", bytes.len())),
+            (None, _) => Err("they are no bytes".into()),
+        },
         other => Err(format!("dify-sri has no check `{other}`")),
     }
 }
