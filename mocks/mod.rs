@@ -3,6 +3,7 @@
 //! Each `<protocol>/<role>.rs` is one actor. Its mutants are in `<protocol>/mutants.rs`: named deviations that the
 //! actor asks for by name at the one place where each makes a difference.
 
+pub mod apisix;
 pub mod arcaflow;
 pub mod dify_json;
 pub mod dify_session;
@@ -64,6 +65,7 @@ pub struct SubjectOf {
 
 /// All references.
 pub const REFERENCES: &[Reference] = &[
+    apisix::RUNNER,
     arcaflow::PLUGIN,
     arcaflow::ENGINE,
     dify_json::CLIENT,
@@ -76,6 +78,7 @@ pub const REFERENCES: &[Reference] = &[
 /// All mutants of a suite.
 pub fn mutants(suite: &str) -> &'static [Mutant] {
     match suite {
+        "apisix" => apisix::MUTANTS,
         "arcaflow" => arcaflow::MUTANTS,
         "dify-sri" => dify_sri::MUTANTS,
         "dify-session" => dify_session::MUTANTS,

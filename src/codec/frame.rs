@@ -6,7 +6,8 @@ use std::ops::Range;
 
 /// The longest payload that the three bytes can say.
 pub const LONGEST: u64 = 0xff_ffff;
-const HEAD: usize = 4;
+/// One byte type, three bytes length.
+pub const HEAD: usize = 4;
 
 /// The framing: cuts a stream into frames. Knows nothing of what they hold.
 #[derive(Default)]

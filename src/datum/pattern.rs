@@ -10,11 +10,12 @@ use super::notation::{Form, Node, SyntaxError, parse};
 use super::{Bindings, Datum, Head, Kind, Mismatch, MismatchKind, brief, mentioned};
 
 /// How values are compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Compare {
     /// By type, as CBOR does: `1` is not `1.0`.
     Typed,
     /// Numbers by value, as JSON does.
+    #[default]
     ByValue,
 }
 

@@ -45,7 +45,7 @@ impl Play {
     /// Whether a connection that was refused is tried again: while the subject is starting, and it alone.
     pub(super) fn dials_again(&mut self, wire: WireId) -> bool {
         let (now, gone) = (self.now, self.subject_is_gone() || self.is_draining());
-        let starting = !self.reached && !gone && now < self.script.time("start");
+        let starting = !self.reached && !gone && now < self.patience;
         let Some(redial) = self.redials.iter_mut().find(|redial| redial.wire == wire) else { return false };
         redial.due = Some(now + REDIAL);
         starting
@@ -69,7 +69,8 @@ impl Play {
 
     /// Whether acts must wait until the world has answered an earlier one.
     fn is_held(&self, step: usize) -> bool {
-        self.asked.values().any(|asked| match asked {
+        let redialled = self.wires.values().filter_map(|wire| wire.redialled.as_ref());
+        self.asked.values().chain(redialled).any(|asked| match asked {
             Asked::Subject | Asked::Listener => true,
             Asked::Step(earlier) => *earlier < step,
             _ => false,
@@ -147,7 +148,7 @@ impl Play {
     }
 
     /// Makes expects and quiets pending whose time has come, and sets their deadlines.
-    fn make_pending(&mut self) -> bool {
+    pub(super) fn make_pending(&mut self) -> bool {
         let mut changed = false;
         for lane in 0..self.lanes.len() {
             let Some(step) = self.head(lane) else { continue };
@@ -301,6 +302,13 @@ impl Play {
         self.abort();
     }
 
+    /// Whether only a message or the end of a stream can meet an expect.
+    fn wants_messages(&self, step: usize) -> bool {
+        let Verb::Expect(pattern) = &self.script.steps[step].verb else { return false };
+        let others = [Kind::Closed, Kind::Reset, Kind::Broken, Kind::Malformed, Kind::Exit, Kind::Signalled];
+        !others.into_iter().any(|kind| pattern.speaks_of(kind))
+    }
+
     /// Fails the expects that nothing can meet any more, because the other side has ended.
     pub(super) fn fail_hopeless(&mut self) {
         if self.is_aborted() || self.is_closing() {
@@ -317,10 +325,13 @@ impl Play {
                 self.script.lanes[root].source,
                 LaneSource::Declared(Source::Process | Source::Stderr)
             );
-            if can_revive || of_process || self.is_alive(lane) {
+            let silent = self.has_ended(lane) && self.wants_messages(step);
+            if can_revive || of_process || (self.is_alive(lane) && !silent) {
                 continue;
             }
-            let at_once = self.is_fresh();
+            let gone =
+                self.subject.and_then(|id| self.wires.get(&id)).is_none_or(|wire| wire.exited.is_some());
+            let at_once = self.is_fresh() && gone;
             let how = self.how_it_ended();
             let what = if at_once { "ended at once" } else { "ended before this came" };
             self.break_step(step, Breach::Ended, "", format!("the subject {what}{how}"), String::new());
@@ -335,7 +346,7 @@ impl Play {
         }
     }
 
-    fn how_it_ended(&self) -> String {
+    pub(super) fn how_it_ended(&self) -> String {
         let exited = self.subject.and_then(|id| self.wires.get(&id)).and_then(|wire| wire.exited);
         let how = match exited {
             Some(crate::actor::Exit::Code(code)) => format!(" with status {code}"),

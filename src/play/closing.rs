@@ -50,6 +50,11 @@ impl Play {
         self.phase != Phase::Body
     }
 
+    /// Whether we have told every process to end.
+    pub(super) fn is_made_to_end(&self) -> bool {
+        matches!(self.phase, Phase::Terminating(_) | Phase::Killing(_))
+    }
+
     /// Whether a step has failed, so that no further one is played.
     pub(super) fn is_aborted(&self) -> bool {
         self.aborted

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::finding::{Breach, Finding, kind_name};
 use super::{Errand, GuardKind, LaneSource, Line, Play, part_of};
 use crate::actor::{Nanos, Part, WireId};
-use crate::datum::{Bindings, Compare, Datum, Found, Kind, Mismatch, Pattern, Scope, View};
+use crate::datum::{Bindings, Datum, Found, Kind, Mismatch, Pattern, Scope, View};
 use crate::protocol;
 use crate::scenario::{Source, Verb};
 
@@ -131,16 +131,9 @@ impl Play {
     ) -> Result<Found, Mismatch> {
         let suite = &self.script.name.suite;
         let checks = |name: &str, datum: &Datum| protocol::check(suite, name, datum);
-        let mut scope = Scope::new(self.compare(lane), bindings, &checks);
+        let mut scope = Scope::new(self.lanes[lane].compare, bindings, &checks);
         pattern.matches(view, &mut scope)?;
         Ok(scope.found())
-    }
-
-    fn compare(&self, lane: usize) -> Compare {
-        match self.script.lanes[lane].codec.as_str() {
-            "cbor" | "apisix" => Compare::Typed,
-            _ => Compare::ByValue,
-        }
     }
 
     /// The one taker: at each level the pending expect, then the rules in file order, the scenario's first.
@@ -181,6 +174,9 @@ impl Play {
 
     /// Shows a message to every watcher; tells whether one of them spoke of it.
     fn watch(&mut self, path: &[usize], view: View<'_>, taker: Option<Taker>) -> bool {
+        if self.is_made_to_end() && matches!(view.kind, Kind::Exit | Kind::Signalled) {
+            return false;
+        }
         let script = self.script.clone();
         let mut spoke = false;
         for (index, guard) in script.rules.iter().enumerate() {
@@ -365,10 +361,12 @@ impl Play {
             return;
         }
         if !matches!(view.kind, Kind::Message | Kind::Malformed) {
-            return match self.wants_another(path, view) {
+            match self.wants_another(path, view) {
                 Some((lane, step)) => self.mismatch(lane, step, view),
-                None => self.bad_observation(path, wire, view),
-            };
+                None if !watched => self.bad_observation(path, wire, view),
+                None => {}
+            }
+            return;
         }
         self.lanes[lane].remember(view.to_string(), "nobody".into());
         if watched || self.is_aborted() {
@@ -439,7 +437,8 @@ impl Play {
     /// An observation in the lane's `bad`, before the goodbye and not of our making.
     fn bad_observation(&mut self, path: &[usize], wire: Option<WireId>, view: View<'_>) {
         let we_closed = wire.and_then(|wire| self.wires.get(&wire)).is_some_and(|wire| wire.we_closed);
-        if self.is_closing() || we_closed || self.steps_are_met() {
+        let ours = we_closed || (self.ending && matches!(view.kind, Kind::Exit | Kind::Signalled));
+        if self.is_closing() || ours || self.steps_are_met() {
             return;
         }
         let script = self.script.clone();

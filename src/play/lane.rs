@@ -9,7 +9,7 @@ use crate::actor::{
 };
 use crate::codec::http1::Http1;
 use crate::codec::{Codec, Malformed, Message};
-use crate::datum::{Datum, Kind};
+use crate::datum::{Compare, Datum, Kind};
 use crate::play::Asked;
 use crate::protocol;
 use crate::scenario::Source;
@@ -35,6 +35,8 @@ pub(super) struct LaneState {
     pub(super) recent: VecDeque<(String, String)>,
     /// The listener behind it, and its address.
     pub(super) listener: Option<(WireId, Option<Address>)>,
+    /// How its values are compared: as its codec says.
+    pub(super) compare: Compare,
 }
 
 impl LaneState {
@@ -487,6 +489,20 @@ impl Play {
     /// Whether the subject that we started has ended.
     pub(super) fn subject_is_gone(&self) -> bool {
         self.subject.and_then(|id| self.wires.get(&id)).is_some_and(|wire| wire.exited.is_some())
+    }
+
+    /// Whether every connection of a lane to the subject has come to its end, so that no message can come.
+    pub(super) fn has_ended(&self, lane: usize) -> bool {
+        let root = self.root(lane);
+        let connects = matches!(
+            self.script.lanes[root].source,
+            LaneSource::Declared(Source::ConnectUnix | Source::ConnectTcp) | LaneSource::Made { .. }
+        );
+        let wires = &self.lanes[root].wires;
+        let over = |id: &WireId| {
+            self.wires.get(id).is_some_and(|wire| !wire.is_process && (wire.ended || wire.closed))
+        };
+        connects && !wires.is_empty() && wires.iter().all(over)
     }
 
     /// The lane that a view is cut out of, itself if it is none.

@@ -11,6 +11,7 @@ mod closing;
 mod deliver;
 mod finding;
 pub(crate) mod http;
+mod knock;
 mod lane;
 mod script;
 mod stage;
@@ -29,7 +30,7 @@ use std::sync::Arc;
 use crate::actor::{
     Act, ActId, Actor, Doing, Doings, Event, Exit, Given, Nanos, Part, Value, What, Why, WireId,
 };
-use crate::datum::{Bindings, Datum, Kind};
+use crate::datum::{Bindings, Compare, Datum, Kind};
 use crate::play::closing::Phase;
 use crate::play::lane::{LaneState, Wire};
 use crate::protocol::Watch;
@@ -59,6 +60,10 @@ pub struct Play {
     command: Option<WireId>,
     phase: Phase,
     aborted: bool,
+    /// Until when a subject that was started need not listen yet.
+    patience: Nanos,
+    /// Whether an act of ours ends it.
+    ending: bool,
     alarm: Option<Nanos>,
     subject: Option<WireId>,
     /// Whether a connection to the subject was ever made.
@@ -143,7 +148,12 @@ pub struct Outcome {
 impl Play {
     /// Makes ready to play a script.
     pub fn new(script: Arc<Script>) -> Self {
-        let lanes = script.lanes.iter().map(|_| LaneState::default()).collect();
+        let compare = |lane: &Lane| {
+            let codec = crate::protocol::codec(&script.name.suite, &lane.codec);
+            codec.map_or(Compare::ByValue, |codec| codec.compare())
+        };
+        let lane = |lane| LaneState { compare: compare(lane), ..LaneState::default() };
+        let lanes = script.lanes.iter().map(lane).collect();
         let steps = vec![StepState::default(); script.steps.len()];
         let guards = script.rules.iter().map(|guard| GuardState {
             begun: guard.from.is_none().then_some(0),
@@ -174,6 +184,8 @@ impl Play {
             command: None,
             phase: Phase::Body,
             aborted: false,
+            patience: script.time("start"),
+            ending: false,
             alarm: None,
             subject: None,
             reached: false,
@@ -319,7 +331,8 @@ impl Play {
                 let is_named = self.awaits_broken(lane);
                 self.deliver(lane, None, Kind::Broken, Datum::from(taken), 0..0);
                 if !is_open && !is_named {
-                    self.break_step(step, Breach::Broken, "refused", why.text.clone(), String::new());
+                    let message = format!("{}{}", why.text, self.how_it_ended());
+                    self.break_step(step, Breach::Broken, "refused", message, String::new());
                     self.abort();
                 }
             }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::lane::{Wire, WireCodec};
 use super::{Asked, LaneSource, Play, Ran, Redial};
 use crate::actor::{Act, ActId, Address, CloseHow, Part, Payload, Pieces, Target, WireId};
+use crate::codec::Layout;
 use crate::codec::http1::Http1;
 use crate::datum::{Bindings, Datum, Kind};
 use crate::scenario::table::Text;
@@ -81,6 +82,23 @@ impl<'a> Stage<'a> {
         }
     }
 
+    /// Encodes a message in an odd layout.
+    ///
+    /// # Errors
+    /// Why the format cannot say it so.
+    pub fn encode_odd(
+        &mut self,
+        wire: WireId,
+        datum: &Datum,
+        layout: &Layout,
+        out: &mut Payload,
+    ) -> Result<(), String> {
+        match self.play.wires.get_mut(&wire) {
+            Some(wire) => wire.codec.encode_odd(datum, layout, out),
+            None => Err(format!("there is no wire {wire}")),
+        }
+    }
+
     /// Queues bytes.
     pub fn write(&mut self, wire: WireId, part: Part, bytes: Payload, pieces: Pieces) {
         if bytes.is_empty() {
@@ -105,6 +123,11 @@ impl<'a> Stage<'a> {
         if let Some(wire) = self.play.wires.get_mut(&wire) {
             wire.we_closed = true;
         }
+    }
+
+    /// Remembers that what becomes of the subject from here on is our doing.
+    pub fn ends_subject(&mut self, wire: WireId) {
+        self.play.ending |= self.play.subject == Some(wire);
     }
 
     fn new_wire(&mut self, lane: usize, is_process: bool) -> WireId {
@@ -143,6 +166,7 @@ impl<'a> Stage<'a> {
         let wire = self.new_wire(lane, true);
         if !further {
             self.play.subject = Some(wire);
+            self.play.starting();
         }
         let lane = script.lanes[self.lane].name.clone();
         self.play.chart.did(self.play.now, lane, &format!("start {}", argv.join(" ")));

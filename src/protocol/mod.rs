@@ -30,12 +30,14 @@ pub fn codec(_suite: &str, name: &str) -> Option<Box<dyn Codec>> {
         "json-lines" => Box::new(JsonLines::default()),
         "text-lines" => Box::new(TextLines::default()),
         "text" => Box::new(WholeText::default()),
+        "apisix-gateway" => Box::new(apisix::Apisix::gateway_side().with_defaults()),
+        "apisix-runner" => Box::new(apisix::Apisix::runner_side().with_defaults()),
         _ => return None,
     })
 }
 
 /// The names of all codecs that `suite.toml` can say.
-pub const CODECS: [&str; 4] = ["cbor", "json-lines", "text", "text-lines"];
+pub const CODECS: [&str; 6] = ["apisix-gateway", "apisix-runner", "cbor", "json-lines", "text", "text-lines"];
 
 /// The predicate behind `$check(NAME)`.
 ///
@@ -54,6 +56,7 @@ pub fn check(suite: &str, name: &str, datum: &Datum) -> Result<(), String> {
 /// The stateful check behind a rule's `check`.
 pub fn watch(suite: &str, name: &str) -> Option<Box<dyn Watch>> {
     match suite {
+        "apisix" => apisix::watch(name),
         "arcaflow" => arcaflow::watch(name),
         "dify-sri" => dify_sri::watch(name),
         "dify-session" => dify_session::watch(name),

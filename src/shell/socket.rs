@@ -78,13 +78,17 @@ impl World<'_> {
         let (gap, reader_gate) = (self.shell.gap, gate.clone());
         let task = tokio::spawn(async move {
             let opened = |addr: String| What::Opened { wire: id, from: None, peer: Peer::Socket { addr } };
-            let refused = |error: std::io::Error| {
+            let refused = |to: &str, error: std::io::Error| {
                 let failure = match error.kind() {
                     std::io::ErrorKind::ConnectionRefused | std::io::ErrorKind::NotFound => Failure::Peer,
                     std::io::ErrorKind::ConnectionReset => Failure::Peer,
                     _ => Failure::Own,
                 };
-                What::Failed { act, taken: 0, why: Why { failure, text: error.to_string() } }
+                What::Failed {
+                    act,
+                    taken: 0,
+                    why: Why { failure, text: format!("cannot connect to {to}: {error}") },
+                }
             };
             match &addr {
                 Address::Tcp(at) => match TcpStream::connect(at).await {
@@ -93,14 +97,14 @@ impl World<'_> {
                         let _ = outlet.send(opened(at.clone())).await;
                         serve_tcp(id, stream, reader_gate, queue, outlet, gap).await;
                     }
-                    Err(error) => drop(outlet.send(refused(error)).await),
+                    Err(error) => drop(outlet.send(refused(at, error)).await),
                 },
                 Address::Unix(path) | Address::Relay(path) => match connect_patiently(path).await {
                     Ok(stream) => {
                         let _ = outlet.send(opened(path.clone())).await;
                         serve_unix(id, stream, reader_gate, queue, outlet, gap).await;
                     }
-                    Err(error) => drop(outlet.send(refused(error)).await),
+                    Err(error) => drop(outlet.send(refused(path, error)).await),
                 },
             }
         });

@@ -2,6 +2,9 @@
 
 use crate::actor::Nanos;
 
+/// In how many pieces a write arrives at most.
+const MOST_PIECES: usize = 4096;
+
 /// How the wires of a simulation treat what is written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Faults {
@@ -21,7 +24,7 @@ pub enum Chunking {
     /// Nowhere.
     #[default]
     Whole,
-    /// After every so many bytes.
+    /// After every so many bytes; a long write in larger pieces, of which there are a few thousand.
     Each(usize),
     /// Once in the stream, after so many bytes.
     At(u64),
@@ -34,7 +37,7 @@ impl Faults {
         *sent += bytes.len() as u64;
         match self.chunking {
             Chunking::Whole => vec![bytes],
-            Chunking::Each(size) => bytes.chunks(size.max(1)).collect(),
+            Chunking::Each(size) => bytes.chunks(size.max(bytes.len() / MOST_PIECES).max(1)).collect(),
             Chunking::At(place) if place > start && place < *sent => {
                 let (before, after) = bytes.split_at((place - start) as usize);
                 vec![before, after]

@@ -8,7 +8,7 @@ mod link;
 
 pub use fault::{Chunking, Faults};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use link::{End, Link, LinkKind};
 
@@ -64,6 +64,7 @@ pub fn run(main: &mut dyn Actor, setting: &Setting<'_>, record: &mut dyn Record)
         parties: Vec::new(),
         links: Vec::new(),
         listeners: BTreeMap::new(),
+        stale: BTreeSet::new(),
         files: BTreeMap::new(),
         next_port: 20_000,
         finished: false,
@@ -118,6 +119,8 @@ struct World<'a> {
     parties: Vec<Party<'a>>,
     links: Vec<Link>,
     listeners: BTreeMap<Address, (usize, WireId)>,
+    /// Paths of sockets whose process was killed, so that their files are still there.
+    stale: BTreeSet<String>,
     files: BTreeMap<String, Vec<u8>>,
     next_port: u32,
     finished: bool,
@@ -180,7 +183,7 @@ impl World<'_> {
         let Doing { id, act } = doing;
         match act {
             Act::Wake(at) => self.wake(me, at),
-            Act::Listen { wire, at, .. } => self.listen(me, wire, at),
+            Act::Listen { wire, at, over_stale } => self.listen(me, id, wire, at, over_stale),
             Act::Open { wire, to: Target::Connect { addr, .. } } => self.connect(me, id, wire, &addr),
             Act::Open { wire, to: Target::Spawn { argv, env, .. } } => self.spawn(me, id, wire, argv, env),
             Act::Write { wire, part, bytes, pieces } => {
@@ -216,7 +219,16 @@ impl World<'_> {
         self.parties[me].alarm = Some(self.tell(at, me, What::Time));
     }
 
-    fn listen(&mut self, me: usize, wire: WireId, at: Address) {
+    fn listen(&mut self, me: usize, act: ActId, wire: WireId, at: Address, over_stale: bool) {
+        match &at {
+            Address::Unix(path) if !path.starts_with("/sim/") => {
+                return self.fail(me, act, Failure::Own, &format!("cannot listen on {path}: no such folder"));
+            }
+            Address::Unix(path) if self.stale.contains(path) && !over_stale => {
+                return self.fail(me, act, Failure::Own, &format!("somebody listens on {path} already"));
+            }
+            _ => {}
+        }
         let at = match at {
             Address::Tcp(text) if text.ends_with(":0") => {
                 self.next_port += 1;
@@ -459,6 +471,12 @@ impl World<'_> {
             return;
         }
         self.parties[me].alive = false;
+        let killed = status == Exit::Signal(9);
+        let left = self.listeners.iter().filter(|(_, (owner, _))| killed && *owner == me);
+        self.stale.extend(left.filter_map(|(at, _)| match at {
+            Address::Unix(path) => Some(path.clone()),
+            _ => None,
+        }));
         self.listeners.retain(|_, (owner, _)| *owner != me);
         let wires: Vec<WireId> = self.parties[me].ends.keys().copied().collect();
         for wire in wires {

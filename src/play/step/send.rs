@@ -1,9 +1,10 @@
-//! `send = P or [P, ..]`: messages, encoded; with `split` in pieces.
+//! `send = P or [P, ..]`: messages, encoded; with `split` in pieces, with `layout` in an odd one.
 
 use std::sync::Arc;
 
 use super::{Ran, StepAct};
 use crate::actor::{Part, Payload, Pieces};
+use crate::codec::{Damage, Layout};
 use crate::datum::{Kind, Names, Pattern};
 use crate::play::stage::Stage;
 use crate::scenario::table::Table;
@@ -12,6 +13,7 @@ use crate::scenario::table::Table;
 struct Send {
     values: Vec<Pattern>,
     split: Pieces,
+    layout: Option<Layout>,
 }
 
 impl StepAct for Send {
@@ -21,7 +23,10 @@ impl StepAct for Send {
         for pattern in &self.values {
             let encoded = pattern.value(stage.bindings()).and_then(|value| {
                 stage.note_sent(&value);
-                stage.encode(wire, Kind::Message, &value, &mut payload)
+                match &self.layout {
+                    Some(layout) => stage.encode_odd(wire, &value, layout, &mut payload),
+                    None => stage.encode(wire, Kind::Message, &value, &mut payload),
+                }
             });
             if let Err(why) = encoded {
                 return Ran::Failed(why);
@@ -37,7 +42,24 @@ impl StepAct for Send {
 }
 
 pub(super) fn read(table: &Table<'_>) -> Option<Arc<dyn StepAct>> {
-    Some(Arc::new(Send { values: table.closed_patterns("send"), split: split(table) }))
+    let layout = table.table("layout").map(|table| layout(&table));
+    Some(Arc::new(Send { values: table.closed_patterns("send"), split: split(table), layout }))
+}
+
+/// `layout = { longer = n }`, `shorter`, `trailing`, `damage`: a FlatBuffer that the ordinary library would not write.
+fn layout(table: &Table<'_>) -> Layout {
+    let few = |key| table.count(key).map_or(0, |count| u16::try_from(count).unwrap_or(u16::MAX));
+    let damage = table.text("damage").and_then(|name| {
+        let damage = Damage::from_name(&name.text);
+        if damage.is_none() {
+            table.unknown("damage", &name, Damage::ALL.map(Damage::name));
+        }
+        damage
+    });
+    let trailing = table.count("trailing").map_or(0, |count| u32::try_from(count).unwrap_or(u32::MAX));
+    let layout = Layout { longer: few("longer"), shorter: few("shorter"), trailing, damage };
+    table.finish();
+    layout
 }
 
 /// `split = n` or `[4, 16]`.

@@ -17,6 +17,7 @@ struct Signal(i32);
 impl StepAct for Signal {
     fn run(&self, stage: &mut Stage<'_>) -> Ran {
         let Some(wire) = stage.process() else { return Ran::NotYet };
+        stage.ends_subject(wire);
         stage.act(Act::Signal { wire, signal: self.0 });
         Ran::Done
     }

@@ -13,6 +13,7 @@
 mod captures;
 pub mod meaning;
 pub mod messages;
+mod watch;
 
 use messages::odd::Draft;
 use messages::schema::{TYPES, root};
@@ -96,6 +97,17 @@ impl Codec for Apisix {
         Compare::Typed
     }
 }
+
+/// The stateful checks of rules.
+pub fn watch(name: &str) -> Option<Box<dyn crate::protocol::Watch>> {
+    match name {
+        "meaning" => Some(Box::new(watch::Meaning)),
+        _ => None,
+    }
+}
+
+/// The names of the stateful checks.
+pub const WATCHES: [&str; 1] = ["meaning"];
 
 fn message(frame: &Frame, from: Side, defaults: bool) -> Result<Message, Malformed> {
     let wire = frame.wire.clone();

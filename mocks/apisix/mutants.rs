@@ -1,0 +1,101 @@
+//! Mistakes that a programmer of a runner could make, one each.
+
+use crate::mocks::Mutant;
+
+/// Whether a role has a mutant of this name.
+pub(super) fn is_mutant(role: &str, name: &str) -> bool {
+    MUTANTS.iter().any(|mutant| mutant.role == role && mutant.name == name)
+}
+
+const fn runner(name: &'static str, breaks: &'static str) -> Mutant {
+    Mutant { name, role: "runner", breaks, also: &[], profile: "" }
+}
+
+const fn also(mutant: Mutant, also: &'static [&'static str]) -> Mutant {
+    Mutant { also, ..mutant }
+}
+
+/// All mutants of the APISIX references.
+pub const MUTANTS: &[Mutant] = &[
+    // Address and life.
+    runner("listens-elsewhere", "APISIX-ADDR-01"),
+    also(runner("stale-socket-file-stops-it", "APISIX-ADDR-02"), &["APISIX-FRAME-01"]),
+    runner("waits-without-address", "APISIX-ADDR-04"),
+    runner("term-is-ignored", "APISIX-LIFE-01a"),
+    runner("ends-late", "APISIX-LIFE-01b"),
+    runner("ends-with-status-one", "APISIX-LIFE-02"),
+    runner("interrupt-is-ignored", "APISIX-LIFE-03"),
+    // Frames.
+    runner("calls-are-answered-twice", "APISIX-FRAME-01"),
+    also(
+        runner("reply-has-another-type", "APISIX-FRAME-01"),
+        &["APISIX-CONF-01", "APISIX-CALL-03", "APISIX-CONF-04"],
+    ),
+    runner("cut-read-is-lost", "APISIX-FRAME-02"),
+    runner("refuses-frames-over-64KiB", "APISIX-FRAME-03"),
+    runner("hangs-over-1MiB", "APISIX-FRAME-03"),
+    runner("full-frame-is-lost", "APISIX-FRAME-04"),
+    runner("reply-length-wraps", "APISIX-FRAME-05"),
+    runner("cut-frame-keeps-connection", "APISIX-FRAME-06"),
+    runner("unknown-type-is-ignored", "APISIX-FRAME-07a"),
+    runner("unknown-type-is-echoed", "APISIX-FRAME-07a"),
+    also(runner("unknown-type-ends-runner", "APISIX-FRAME-07b"), &["APISIX-FRAME-01"]),
+    runner("unasked-frame-is-ignored", "APISIX-FRAME-08a"),
+    also(runner("unasked-frame-ends-runner", "APISIX-FRAME-08b"), &["APISIX-FRAME-01"]),
+    runner("empty-frame-is-ignored", "APISIX-FRAME-09a"),
+    also(runner("empty-frame-ends-runner", "APISIX-FRAME-09b"), &["APISIX-FRAME-01"]),
+    runner("second-of-read-is-lost", "APISIX-FRAME-10"),
+    // Buffers.
+    runner("damaged-buffer-is-echoed", "APISIX-FB-01a"),
+    runner("damaged-buffer-is-ignored", "APISIX-FB-01a"),
+    also(runner("damaged-buffer-ends-runner", "APISIX-FB-01b"), &["APISIX-FRAME-01"]),
+    runner("refuses-trailing-bytes", "APISIX-FB-02"),
+    runner("refuses-longer-tables", "APISIX-FB-03"),
+    runner("refuses-shorter-tables", "APISIX-FB-03"),
+    also(runner("bad-utf8-ends-runner", "APISIX-FB-04"), &["APISIX-FRAME-01"]),
+    // Configurations.
+    runner("configuration-is-forgotten", "APISIX-CONF-01"),
+    runner("runs-the-latest-configuration", "APISIX-CONF-02"),
+    runner("key-is-the-configuration", "APISIX-CONF-02"),
+    runner("tokens-belong-to-connections", "APISIX-CONF-03"),
+    runner("one-connection-at-a-time", "APISIX-CONF-04"),
+    runner("second-token-ends-first", "APISIX-CONF-05b"),
+    runner("key-is-required", "APISIX-CONF-06"),
+    also(runner("empty-configuration-is-refused", "APISIX-CONF-07"), &["APISIX-CONF-04"]),
+    runner("expires-early", "APISIX-CONF-08"),
+    runner("never-expires", "APISIX-CONF-09"),
+    runner("unknown-plugin-ends-chain", "APISIX-CONF-11"),
+    also(runner("unreadable-plugin-ends-runner", "APISIX-CONF-12"), &["APISIX-FRAME-01"]),
+    also(runner("incomplete-entry-ends-runner", "APISIX-CONF-13"), &["APISIX-FRAME-01"]),
+    // Calls.
+    runner("unknown-token-runs-nothing", "APISIX-CALL-01"),
+    runner("unknown-token-is-bad-request", "APISIX-CALL-01"),
+    also(runner("id-is-not-repeated", "APISIX-CALL-02"), &["APISIX-CALL-03"]),
+    runner("noop-loses-repeats", "APISIX-CALL-03"),
+    runner("stop-loses-body", "APISIX-CALL-04"),
+    runner("stop-loses-headers", "APISIX-CALL-04"),
+    also(runner("stop-loses-status", "APISIX-CALL-04"), &["APISIX-CONF-01"]),
+    runner("dropped-becomes-empty", "APISIX-CALL-05"),
+    runner("rewrite-loses-arguments", "APISIX-CALL-05"),
+    runner("rewrite-loses-path", "APISIX-CALL-05"),
+    runner("plugins-in-reverse", "APISIX-CALL-06"),
+    runner("runs-on-after-stop", "APISIX-CALL-06"),
+    also(runner("throw-ends-runner", "APISIX-CALL-07"), &["APISIX-FRAME-01"]),
+    runner("throw-is-ignored", "APISIX-CALL-07"),
+    runner("throw-is-silence", "APISIX-CALL-07"),
+    runner("refuses-long-addresses", "APISIX-CALL-08"),
+    runner("refuses-rare-methods", "APISIX-CALL-08"),
+    also(runner("bare-call-ends-runner", "APISIX-CALL-09"), &["APISIX-FRAME-01"]),
+    // Questions.
+    runner("answer-is-ignored", "APISIX-EXTRA-01"),
+    runner("body-is-never-asked-for", "APISIX-EXTRA-02"),
+    runner("absent-answer-fails", "APISIX-EXTRA-04"),
+    runner("long-answer-is-cut", "APISIX-EXTRA-05"),
+    runner("cut-answer-is-lost", "APISIX-EXTRA-06"),
+    also(runner("close-in-a-question-ends-runner", "APISIX-EXTRA-07"), &["APISIX-FRAME-01"]),
+    runner("any-frame-is-an-answer", "APISIX-EXTRA-08"),
+    // Many at once.
+    runner("thirty-connections-at-most", "APISIX-CONC-01"),
+    runner("slow-plugin-holds-up-all", "APISIX-CONC-02"),
+    runner("tokens-repeat-under-load", "APISIX-CONC-03"),
+];

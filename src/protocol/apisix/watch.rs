@@ -1,0 +1,22 @@
+//! Stateful checks of rules.
+
+use super::meaning::{Request, called, difference};
+use crate::datum::{Bindings, Datum, Kind, View};
+use crate::protocol::Watch;
+
+/// The reply to a call does to the request what the expected reply would do, however it says so.
+///
+/// The request is bound as `method`, `path`, `args` and `headers`, the expected reply as `reply`.
+pub(super) struct Meaning;
+
+impl Watch for Meaning {
+    fn see(&mut self, view: View<'_>, bindings: &Bindings) -> Result<(), String> {
+        let (Kind::Message, Some(reply)) = (view.kind, view.datum) else { return Ok(()) };
+        let is_call = reply.get("type").and_then(Datum::as_text).as_deref() == Some("HTTPReqCall");
+        let Some(expected) = bindings.get("reply").filter(|_| is_call) else { return Ok(()) };
+        let fields = ["method", "path", "args", "headers"];
+        let call = fields.iter().filter_map(|name| Some(((*name).to_owned(), bindings.get(name)?.clone())));
+        let request = Request::new(&Datum::map(call));
+        difference(&called(&request, expected), &called(&request, reply)).map_or(Ok(()), Err)
+    }
+}
