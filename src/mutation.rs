@@ -9,7 +9,7 @@ use crate::coverage::covered;
 use crate::mocks::{self, Mutant};
 use crate::plan::{Plan, Selection};
 use crate::requirement::Level;
-use crate::runner::{self, Options, RunEvent, Vehicle};
+use crate::runner::{self, Options, RunEvent, Turns, Vehicle};
 use crate::scenario::Suite;
 use crate::sim::Faults;
 
@@ -54,7 +54,7 @@ pub fn kill(suite: &Suite, mutant: &Mutant, folder: &Path) -> Result<Kill, Strin
     let mut kill = Kill::default();
     let options = Options {
         vehicle: Vehicle::Simulator(Faults::default()),
-        jobs: 1,
+        turns: Turns::new(1),
         ignore_needs: true,
         folder: folder.to_path_buf(),
         stop: Arc::new(AtomicBool::new(false)),

@@ -221,7 +221,8 @@ impl Server {
             return match status {
                 Exit::Code(0) => self.launch(out),
                 _ => {
-                    self.refuse("initialize python environment error", &self.complaint.trim().to_owned(), out)
+                    let why = std::mem::take(&mut self.complaint);
+                    self.refuse("initialize python environment error", why.trim(), out);
                 }
             };
         }

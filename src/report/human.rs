@@ -25,13 +25,11 @@ pub struct Human<W: Write> {
     left_out: BTreeMap<String, usize>,
     accepted: usize,
     noted: Vec<String>,
-    /// How the command of the subject is repeated.
-    again: String,
 }
 
 impl<W: Write> Human<W> {
-    /// Writes to `out`; `again` is the command line that starts the subject.
-    pub fn new(out: W, again: String) -> Self {
+    /// Writes to `out`.
+    pub fn new(out: W) -> Self {
         let progress = std::io::stderr().is_terminal() && std::env::var_os("CI").is_none();
         Self {
             out,
@@ -44,7 +42,6 @@ impl<W: Write> Human<W> {
             left_out: BTreeMap::new(),
             accepted: 0,
             noted: Vec::new(),
-            again,
         }
     }
 
@@ -106,7 +103,7 @@ impl<W: Write> Human<W> {
         }
         lines.extend(exchange(result));
         let single =
-            format!("plugfest run {} {} '{}'{}", result.suite, about.subject.role, result.id, self.again);
+            format!("plugfest run {} {} '{}'{}", result.suite, about.subject.role, result.id, about.again);
         lines.push(format!("  again: {single}"));
         if let Some(path) = &result.transcript {
             lines.push(format!("  transcript: {path}"));
@@ -210,6 +207,7 @@ impl<W: Write> Reporter for Human<W> {
             RunEvent::CaseStarted { id } => self.show_progress(&format!("{}/{} {id}", self.done, self.total)),
             RunEvent::Finished(result) if result.selected => self.finished(about, result),
             RunEvent::Finished(_) => {}
+            RunEvent::Stale(entry) => self.say(&format!("{}\n", entry.render(false))),
             RunEvent::Ended { counts, millis } => {
                 self.summary(about, counts, *millis);
                 self.counts.merge(counts);

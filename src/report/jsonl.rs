@@ -57,6 +57,13 @@ struct CaseFinished<'a> {
 }
 
 #[derive(Serialize)]
+struct BaselineStale<'a> {
+    event: &'static str,
+    file: &'a str,
+    message: &'a str,
+}
+
+#[derive(Serialize)]
 struct FindingLine<'a> {
     requirement: &'a str,
     level: &'static str,
@@ -148,6 +155,11 @@ impl<W: Write> Reporter for Jsonl<W> {
             }),
             RunEvent::CaseStarted { id } => self.line(&CaseStarted { event: "case-started", case: id }),
             RunEvent::Finished(result) => self.line(&case_line(about, result)),
+            RunEvent::Stale(entry) => self.line(&BaselineStale {
+                event: "baseline-stale",
+                file: &entry.file,
+                message: entry.problems.first().map_or("", |problem| &problem.message),
+            }),
             RunEvent::Ended { counts, millis } => {
                 self.counts.merge(counts);
                 self.millis += millis;

@@ -27,6 +27,8 @@ pub struct About<'a> {
     pub profile: &'a str,
     /// How the subject is reached: `simulator` or `process`.
     pub vehicle: &'a str,
+    /// The end of the command line that runs it again.
+    pub again: &'a str,
 }
 
 /// The formats of `--report FORMAT=PATH`.

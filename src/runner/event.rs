@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::plan::Case;
 use crate::play::{Breach, Entry, Finding};
 use crate::requirement::Level;
+use crate::scenario::error::FileErrors;
 
 /// Something that happened in a run.
 #[derive(Clone, Debug)]
@@ -23,6 +24,8 @@ pub enum RunEvent {
     },
     /// A case is over.
     Finished(Box<CaseResult>),
+    /// An entry of the baseline does not hold any more.
+    Stale(FileErrors),
     /// The run is over.
     Ended {
         /// How many cases of each verdict.

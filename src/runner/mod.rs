@@ -2,9 +2,11 @@
 
 mod case;
 mod event;
+mod turns;
 
 pub use case::{Vehicle, case_folder, relays_run};
 pub use event::{Against, CaseResult, Counts, Judged, RunEvent, Verdict};
+pub use turns::Turns;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -20,8 +22,8 @@ use crate::scenario::Suite;
 pub struct Options {
     /// How the subject is reached.
     pub vehicle: Vehicle,
-    /// Cases at once.
-    pub jobs: usize,
+    /// Cases at once, shared with the runs beside this one.
+    pub turns: Turns,
     /// Whether a broken need blocks.
     pub ignore_needs: bool,
     /// The folder in which cases have theirs and transcripts are kept.
@@ -75,7 +77,7 @@ fn work_through(
     let next = AtomicUsize::new(0);
     let (events, told) = mpsc::channel();
     let events = Mutex::new(events);
-    let workers = options.jobs.clamp(1, cases.len().max(1));
+    let workers = options.turns.count.clamp(1, cases.len().max(1));
     std::thread::scope(|scope| {
         for _ in 0..workers {
             let events = events.lock().map(|events| events.clone()).ok();
@@ -84,6 +86,7 @@ fn work_through(
                 let Some(events) = events else { return };
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
                 while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let _turn = options.turns.take();
                     let _ = events.send(RunEvent::CaseStarted { id: case.id.clone() });
                     let result = decide(suite, case, options, broken, runtime.as_ref().ok());
                     if events.send(RunEvent::Finished(Box::new(result))).is_err() {

@@ -6,7 +6,7 @@ use crate::datum::{Bindings, Datum, Kind, View};
 use crate::protocol::Watch;
 
 /// The type and id of a message.
-fn head<'a>(view: &'a View<'_>) -> Option<(String, String)> {
+fn head(view: &View<'_>) -> Option<(String, String)> {
     let (Kind::Message, Some(message)) = (view.kind, view.datum) else { return None };
     let text = |key| message.get(key).and_then(Datum::as_text).unwrap_or_default().into_owned();
     Some((text("type"), text("invoke_id")))

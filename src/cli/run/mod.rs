@@ -1,0 +1,150 @@
+//! `plugfest run`
+
+mod prepare;
+mod side_by_side;
+mod subjects;
+
+use std::fs::File;
+use std::io::BufWriter;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::{Wrong, corpus, known};
+use crate::exit;
+use crate::report::{Human, Reporter};
+use crate::runner::Turns;
+use prepare::prepare;
+
+/// What to run against what.
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// The suite, the role of the subject, and prefixes of case ids; without a subject: what to select of the references.
+    selection: Vec<String>,
+    /// A file that describes the subject.
+    #[arg(long, value_name = "FILE", conflicts_with = "command")]
+    subject: Option<PathBuf>,
+    /// The text that binds: `document` or a deployed dialect.
+    #[arg(long)]
+    profile: Option<String>,
+    /// Folders with scenarios of your own.
+    #[arg(long, value_name = "DIR")]
+    suites: Vec<PathBuf>,
+    /// Accepted findings.
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<PathBuf>,
+    /// A report in a format: jsonl, junit, github or markdown.
+    #[arg(long, value_name = "FORMAT=PATH")]
+    report: Vec<String>,
+    /// Transport variants to run.
+    #[arg(long)]
+    mode: Vec<String>,
+    /// Cases at once.
+    #[arg(long)]
+    jobs: Option<usize>,
+    /// This part of the cases, of so many: 1/4.
+    #[arg(long, value_name = "I/N")]
+    shard: Option<String>,
+    /// Runs everything so many times.
+    #[arg(long, default_value_t = 1)]
+    repeat: usize,
+    /// The seed of everything that is drawn.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Runs slow scenarios too.
+    #[arg(long)]
+    slow: bool,
+    /// Warnings count as broken.
+    #[arg(long)]
+    strict: bool,
+    /// Runs cases although a rule that they need is broken.
+    #[arg(long)]
+    ignore_needs: bool,
+    /// Stretches our own deadlines.
+    #[arg(long, value_name = "X", default_value_t = 1.0)]
+    time_scale: f64,
+    /// Bundled references: only in the simulator, or only as processes.
+    #[arg(long, value_name = "simulator|process")]
+    vehicle: Option<String>,
+    /// The command that starts the subject.
+    #[arg(last = true)]
+    command: Vec<String>,
+}
+
+/// Runs; gives the exit status.
+///
+/// # Errors
+/// Input that is wrong; found before the first case.
+pub(super) fn run(args: Args) -> Result<i32, Wrong> {
+    let corpus = corpus(&args.suites)?;
+    let jobs = subjects::jobs(&args, &corpus)?;
+    let mut reporters: Vec<Box<dyn Reporter>> = Vec::new();
+    for report in &args.report {
+        reporters.push(reporter(report)?);
+    }
+    let folder = tempfile::Builder::new()
+        .prefix("plugfest-")
+        .tempdir()
+        .map_err(|error| format!("no folder for the run: {error}"))?;
+    let turns = Turns::new(args.jobs.unwrap_or_else(|| default_jobs(jobs.len())));
+    let stop = stop_on_signals();
+    let runs = prepare(&args, &corpus, jobs, folder.path(), &turns, &stop)?;
+    let mut human = Human::new(anstream::stdout());
+    let (mut code, mut keep) = (exit::GOOD, false);
+    for _ in 0..args.repeat.max(1) {
+        let counts = side_by_side::run(&runs, &mut |about, event| {
+            human.on(about, event);
+            reporters.iter_mut().for_each(|reporter| reporter.on(about, event));
+        });
+        for counts in &counts {
+            code = exit::stronger(code, exit::of(counts, args.strict));
+            keep |= counts.fail + counts.inconclusive + counts.warn > 0;
+        }
+    }
+    human.finish(code).map_err(|error| format!("the output cannot be written: {error}"))?;
+    for reporter in &mut reporters {
+        reporter.finish(code).map_err(|error| format!("a report cannot be written: {error}"))?;
+    }
+    if keep {
+        let _ = folder.keep();
+    }
+    Ok(code)
+}
+
+/// Most cases wait most of the time. A subject of the user gets two for each core; references, which are many and
+/// light, more.
+fn default_jobs(runs: usize) -> usize {
+    let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+    if runs > 1 { 8 * cores } else { 2 * cores }
+}
+
+/// SIGINT and SIGTERM end the run early; what was judged stays.
+fn stop_on_signals() -> Arc<AtomicBool> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let set = stop.clone();
+    std::thread::spawn(move || {
+        let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
+        runtime.block_on(async {
+            use tokio::signal::unix::{SignalKind, signal};
+            let (Ok(mut interrupt), Ok(mut terminate)) =
+                (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+            else {
+                return;
+            };
+            tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+            set.store(true, Ordering::Relaxed);
+        });
+    });
+    stop
+}
+
+fn reporter(text: &str) -> Result<Box<dyn Reporter>, Wrong> {
+    let Some((format, path)) = text.split_once('=') else {
+        return Err(Wrong::Said(format!("--report {text}: write FORMAT=PATH, for example jsonl=run.jsonl")));
+    };
+    known("report format", format, crate::report::FORMATS)?;
+    let file =
+        File::create(path).map_err(|error| format!("--report {text}: {path} cannot be written: {error}"))?;
+    crate::report::of_format(format, BufWriter::new(file))
+        .ok_or_else(|| Wrong::Said(format!("there is no report format `{format}`")))
+}

@@ -1,0 +1,79 @@
+//! Who is tested: the subject of a file or command, or the bundled references in both vehicles.
+
+use super::Args;
+use crate::cli::{Wrong, known};
+use crate::corpus::Corpus;
+use crate::mocks::{self, Reference};
+use crate::runner::Vehicle;
+use crate::sim::Faults;
+use crate::subject::Subject;
+
+/// One subject in one vehicle.
+pub(super) struct Job {
+    pub(super) subject: Subject,
+    pub(super) vehicle: Vehicle,
+    pub(super) vehicle_name: &'static str,
+    /// The end of the command line that runs it again.
+    pub(super) again: String,
+}
+
+/// The subjects of the run: that of a file or command, or the bundled references in both vehicles.
+pub(super) fn jobs(args: &Args, corpus: &Corpus) -> Result<Vec<Job>, Wrong> {
+    let suites = corpus.suites();
+    if let Some(suite) = args.selection.first() {
+        known("suite", suite, suites.iter().map(String::as_str))?;
+    }
+    if let Some(path) = &args.subject {
+        let subject = Subject::read(path)?.located();
+        known("suite", &subject.suite, suites.iter().map(String::as_str))?;
+        let again = format!(" --subject {}", path.display());
+        return Ok(vec![Job { subject, vehicle: Vehicle::Process, vehicle_name: "process", again }]);
+    }
+    if !args.command.is_empty() {
+        let [suite, role, ..] = args.selection.as_slice() else {
+            return Err(Wrong::Said(
+                "say which suite and role the command plays: plugfest run SUITE ROLE -- COMMAND".into(),
+            ));
+        };
+        let mut subject = Subject::of_command(suite, role, args.command.clone());
+        subject.capabilities = mocks::reference(suite, role)
+            .filter(|_| is_reference(&args.command, suite, role))
+            .map(|reference| {
+                (reference.subject)().capabilities.iter().map(|name| (*name).to_owned()).collect()
+            })
+            .unwrap_or_default();
+        let again = format!(" -- {}", args.command.join(" "));
+        return Ok(vec![Job { subject, vehicle: Vehicle::Process, vehicle_name: "process", again }]);
+    }
+    Ok(reference_jobs(args))
+}
+
+/// Whether a command runs our own reference, whose capabilities we know.
+fn is_reference(command: &[String], suite: &str, role: &str) -> bool {
+    let words: Vec<&str> = command.iter().skip(1).take(3).map(String::as_str).collect();
+    words == ["mock", suite, role]
+}
+
+fn reference_jobs(args: &Args) -> Vec<Job> {
+    let wanted = |reference: &&Reference| {
+        let [suite, role] = [0, 1].map(|at| args.selection.get(at));
+        suite.is_none_or(|suite| suite == reference.suite) && role.is_none_or(|role| role == reference.role)
+    };
+    let vehicles = [("simulator", Vehicle::Simulator(Faults::default())), ("process", Vehicle::Process)];
+    let vehicles =
+        vehicles.into_iter().filter(|(name, _)| args.vehicle.as_deref().is_none_or(|only| only == *name));
+    let program = std::env::current_exe().map_or("plugfest".into(), |path| path.display().to_string());
+    let references: Vec<&Reference> = mocks::REFERENCES.iter().filter(wanted).collect();
+    let job = |(vehicle_name, vehicle): (&'static str, Vehicle)| {
+        references
+            .iter()
+            .map(move |reference| (vehicle_name, vehicle.clone(), *reference))
+            .collect::<Vec<_>>()
+    };
+    let all = vehicles.flat_map(job);
+    all.map(|(vehicle_name, vehicle, reference)| {
+        let subject = mocks::subject(reference, &program, None);
+        Job { subject, vehicle, vehicle_name, again: format!(" --vehicle {vehicle_name}") }
+    })
+    .collect()
+}
