@@ -74,6 +74,8 @@ pub const REFERENCES: &[Reference] = &[
     dify_sri::RUNTIME,
     dify_sri::DAEMON,
 ];
+pub const REFERENCES: &[Reference] =
+    &[arcaflow::PLUGIN, dify_session::PLUGIN, dify_session::DAEMON, dify_sri::RUNTIME, dify_sri::DAEMON];
 
 /// All mutants of a suite.
 pub fn mutants(suite: &str) -> &'static [Mutant] {

@@ -1,5 +1,7 @@
 //! References of the Dify session protocol.
 
+mod calls;
+mod daemon;
 mod mutants;
 mod plugin;
 mod tools;
@@ -20,4 +22,24 @@ pub const PLUGIN: Reference = Reference {
             --mutant NAME     deviate in one named way (see `plugfest list`)",
     make: plugin::make,
     subject: || SubjectOf { capabilities: &["conformance-plugin"], ..SubjectOf::default() },
+};
+
+/// The fake daemon: launches any plugin command and invokes its tools, as an ideal daemon would.
+pub const DAEMON: Reference = Reference {
+    suite: "dify-session",
+    role: "daemon",
+    profiles: &["sdk", "document"],
+    about: "a daemon that launches a plugin command and invokes it, for people who write a plugin or an SDK",
+    usage: "--invoke tool/NAME --params JSON -- COMMAND ..   one invocation; each chunk is a line of JSON\n\
+            serve                                            does what operations ask for, one JSON object a line:\n\
+            \u{20}                                                {\"id\": 1, \"op\": \"start\", \"peer\": [\"python\", \"main.py\"]}, then invoke, stop\n\
+            \n\
+            --provider NAME          of the tool (plugfest)\n\
+            --heartbeat-timeout S    seconds of silence after which the plugin is stopped (120)\n\
+            --execution-timeout S    seconds after which an invocation is ended (600)\n\
+            --mutant NAME            deviate in one named way (see `plugfest list`)\n\
+            \n\
+            Exit status: 0 the tool answered, 1 it failed, 2 a wrong command line, 3 the command cannot be started.",
+    make: daemon::make,
+    subject: || SubjectOf { driver: Some(&["serve"]), ..SubjectOf::default() },
 };
