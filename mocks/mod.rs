@@ -71,11 +71,10 @@ pub const REFERENCES: &[Reference] = &[
     dify_json::CLIENT,
     dify_json::SERVER,
     dify_session::PLUGIN,
+    dify_session::DAEMON,
     dify_sri::RUNTIME,
     dify_sri::DAEMON,
 ];
-pub const REFERENCES: &[Reference] =
-    &[arcaflow::PLUGIN, dify_session::PLUGIN, dify_session::DAEMON, dify_sri::RUNTIME, dify_sri::DAEMON];
 
 /// All mutants of a suite.
 pub fn mutants(suite: &str) -> &'static [Mutant] {

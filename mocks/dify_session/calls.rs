@@ -19,15 +19,21 @@ pub(super) struct Call {
     /// The operation that asked for it.
     pub(super) operation: Value,
     pub(super) session: String,
-    /// The access type.
-    pub(super) kind: String,
+    /// What the plugin is asked, and whether it was.
+    pub(super) data: Value,
+    pub(super) is_asked: bool,
     pub(super) chunks: Vec<Value>,
     pub(super) until: Nanos,
 }
 
 impl Call {
-    pub(super) fn new(operation: Value, session: String, kind: String, until: Nanos) -> Self {
-        Self { operation, session, kind, chunks: Vec::new(), until }
+    pub(super) fn new(operation: Value, session: String, data: Value, until: Nanos) -> Self {
+        Self { operation, session, data, is_asked: false, chunks: Vec::new(), until }
+    }
+
+    /// The access type.
+    pub(super) fn kind(&self) -> &str {
+        self.data["type"].as_str().unwrap_or_default()
     }
 }
 

@@ -7,94 +7,29 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::calls::{self, Call};
-use super::mutants::is_mutant;
-use crate::actor::{
-    Act, ActId, Actor, Doing, Event, Exit, Failure, Nanos, Part, SECOND, Target, What, WireId,
-};
+use super::command::{Limits, Once};
+use crate::actor::{Act, ActId, Actor, Doing, Event, Exit, Failure, Nanos, Part, Target, What, WireId};
 use crate::codec::lines::Lines;
-use crate::mocks::{Acting, Hands, flag, option};
+use crate::mocks::{Acting, Hands};
 use crate::protocol::dify_session::message::{line, to_plugin};
 
-/// Seconds without a line after which a plugin counts as dead (instance.go 22).
-const HEARTBEAT_TIMEOUT: f64 = 120.0;
-/// Seconds after which an invocation is ended (default.go 29).
-const EXECUTION_TIMEOUT: f64 = 600.0;
-
-/// Makes a daemon from its command line.
-///
-/// # Errors
-/// A command line that is none.
-pub fn make(args: &[String]) -> Result<Box<dyn Actor>, String> {
-    let (own, command) = match args.iter().position(|arg| arg == "--") {
-        Some(at) => (&args[..at], args[at + 1..].to_vec()),
-        None => (args, Vec::new()),
-    };
-    let mut own = own.to_vec();
-    let mutant = option(&mut own, "--mutant").unwrap_or_default();
-    if !mutant.is_empty() && !is_mutant("daemon", &mutant) {
-        return Err(format!("the dify-session daemon has no mutant `{mutant}`"));
-    }
-    let limit = |given: Option<String>, usual| match given {
-        Some(text) => {
-            seconds(&text.parse().unwrap_or(Value::Null), usual).ok_or(format!("{text} is no time"))
-        }
-        None => Ok((usual * SECOND as f64) as Nanos),
-    };
-    let silence = limit(option(&mut own, "--heartbeat-timeout"), HEARTBEAT_TIMEOUT)?;
-    let patience = limit(option(&mut own, "--execution-timeout"), EXECUTION_TIMEOUT)?;
-    let once = once(&mut own, &command)?;
-    let serves = flag(&mut own, "serve");
-    if let Some(unknown) = own.first() {
-        return Err(format!("unknown option {unknown}"));
-    }
-    if serves == once.is_some() {
-        return Err("say what to do: --invoke tool/NAME --params JSON -- COMMAND, or serve".into());
-    }
-    Ok(Box::new(Daemon { mutant, once, silence, patience, ..Daemon::default() }))
-}
-
-/// The one invocation of a command line: the command and the request's data.
-fn once(own: &mut Vec<String>, command: &[String]) -> Result<Option<Once>, String> {
-    let params = option(own, "--params").unwrap_or_else(|| "{}".into());
-    let provider = option(own, "--provider").unwrap_or_else(|| "plugfest".into());
-    let Some(what) = option(own, "--invoke") else { return Ok(None) };
-    let params: Value =
-        serde_json::from_str(&params).map_err(|error| format!("--params is no JSON: {error}"))?;
-    let tool = match what.split_once('/') {
-        Some(("tool", tool)) if !tool.is_empty() => tool,
-        _ => return Err(format!("--invoke {what}: write tool/NAME")),
-    };
-    if command.is_empty() {
-        return Err("the command of the plugin is missing: -- COMMAND".into());
-    }
-    let request = json!({"provider": provider, "tool": tool, "credentials": {}, "tool_parameters": params});
-    Ok(Some(Once { command: command.to_vec(), request }))
-}
-
-struct Once {
-    command: Vec<String>,
-    request: Value,
-}
-
-/// A time in seconds.
-fn seconds(value: &Value, usual: f64) -> Option<Nanos> {
-    let seconds = if value.is_null() { usual } else { value.as_f64()? };
-    (0.0..1e9).contains(&seconds).then_some((seconds * SECOND as f64) as Nanos)
-}
+/// Most bytes of standard error that an error text carries (instance.go 281-297).
+const STDERR: usize = 1024;
 
 /// The daemon.
-#[derive(Default)]
-struct Daemon {
+pub(super) struct Daemon {
     mutant: String,
     hands: Hands,
     once: Option<Once>,
     operations: Lines,
-    silence: Nanos,
-    patience: Nanos,
+    limits: Limits,
     now: Nanos,
+    command: Vec<String>,
     plugin: Option<Plugin>,
     plugins: u32,
     calls: Vec<Call>,
+    /// What a mutant keeps for the next call.
+    surplus: Vec<Value>,
     called: u64,
     stored: BTreeMap<String, String>,
     leaving: bool,
@@ -106,9 +41,12 @@ struct Plugin {
     spawned: ActId,
     lines: Lines,
     ready: bool,
+    launched: Nanos,
     last_line: Nanos,
+    /// Why we killed it.
+    killed: Option<&'static str>,
     manifest: Value,
-    stderr: String,
+    stderr: Vec<u8>,
     /// The operation that waits for it to be ready, and the one that waits for its end.
     starts: Option<Value>,
     stops: Option<Value>,
@@ -124,6 +62,25 @@ impl Actor for Daemon {
 }
 
 impl Daemon {
+    pub(super) fn new(mutant: String, once: Option<Once>, limits: Limits) -> Self {
+        Self {
+            mutant,
+            hands: Hands::default(),
+            once,
+            operations: Lines::default(),
+            limits,
+            now: 0,
+            command: Vec::new(),
+            plugin: None,
+            plugins: 0,
+            calls: Vec::new(),
+            surplus: Vec::new(),
+            called: 0,
+            stored: BTreeMap::new(),
+            leaving: false,
+        }
+    }
+
     fn is(&self, mutant: &str) -> bool {
         self.mutant == mutant
     }
@@ -132,8 +89,8 @@ impl Daemon {
         match what {
             What::Start { .. } => {
                 if let Some(once) = &self.once {
-                    let command = once.command.clone();
-                    self.launch(command, Value::Null, out);
+                    self.command.clone_from(&once.command);
+                    self.launch(Some(Value::Null), out);
                 }
             }
             What::Bytes { wire: WireId::STDIO, bytes, .. } if self.once.is_none() => {
@@ -150,7 +107,7 @@ impl Daemon {
             What::Failed { act, why, .. } => {
                 if self.plugin.as_ref().is_some_and(|plugin| plugin.spawned == *act) {
                     let cannot = matches!(why.failure, Failure::NotFound | Failure::NotExecutable);
-                    self.start_failed(&why.text, if cannot { 3 } else { 1 }, out);
+                    self.start_failed(&why.text, cannot, out);
                 }
             }
             What::Time => self.time(out),
@@ -196,12 +153,8 @@ impl Daemon {
         match operation["op"].as_str() {
             Some("start") => self.start(&operation, out),
             Some("invoke") => {
-                let mut data =
-                    json!({"user_id": "plugfest", "type": operation["type"], "action": operation["action"]});
-                for (key, value) in operation["request"].as_object().into_iter().flatten() {
-                    data[key] = value.clone();
-                }
-                self.invoke(id, data, out);
+                let (kind, action) = (operation["type"].clone(), operation["action"].clone());
+                self.invoke(id, data_of(kind, action, &operation["request"]), out);
             }
             Some("stop") => match &mut self.plugin {
                 Some(plugin) => {
@@ -216,18 +169,11 @@ impl Daemon {
     }
 
     fn start(&mut self, operation: &Value, out: &mut Acting<'_>) {
-        let settings = &operation["settings"];
-        let limits = (
-            seconds(&settings["heartbeat_timeout"], HEARTBEAT_TIMEOUT),
-            seconds(&settings["execution_timeout"], EXECUTION_TIMEOUT),
-        );
         let words = |value: &Value| value.as_array().map(|words| words.iter().map(word).collect::<Vec<_>>());
-        match (limits, words(&operation["peer"])) {
-            ((Some(silence), Some(patience)), Some(command))
-                if !command.is_empty() && self.plugin.is_none() =>
-            {
-                (self.silence, self.patience) = (silence, patience);
-                self.launch(command, operation["id"].clone(), out);
+        match (Limits::of(&operation["settings"]), words(&operation["peer"])) {
+            (Some(limits), Some(command)) if !command.is_empty() && self.plugin.is_none() => {
+                (self.limits, self.command) = (limits, command);
+                self.launch(Some(operation["id"].clone()), out);
             }
             _ => self.fail(
                 &operation["id"],
@@ -237,37 +183,47 @@ impl Daemon {
         }
     }
 
-    fn launch(&mut self, argv: Vec<String>, operation: Value, out: &mut Acting<'_>) {
+    /// Starts the plugin's command, for an operation or in the place of one that died.
+    fn launch(&mut self, starts: Option<Value>, out: &mut Acting<'_>) {
         self.plugins += 1;
         let wire = WireId::own(self.plugins);
         let env = BTreeMap::from([("INSTALL_METHOD".to_owned(), "local".to_owned())]);
+        let argv = self.command.clone();
         let spawned = out.act(Act::Open { wire, to: Target::Spawn { argv, env, dir: None } });
         self.plugin = Some(Plugin {
             wire,
             spawned,
             lines: Lines::default(),
             ready: false,
+            launched: self.now,
             last_line: self.now,
+            killed: None,
             manifest: Value::Null,
-            stderr: String::new(),
-            starts: Some(operation),
+            stderr: Vec::new(),
+            starts,
             stops: None,
         });
     }
 
-    fn start_failed(&mut self, why: &str, status: i32, out: &mut Acting<'_>) {
-        let Some(starts) = self.plugin.take().and_then(|plugin| plugin.starts) else { return };
-        if self.once.is_some() && status == 3 {
+    /// The plugin never became ready: what waited for it fails.
+    fn start_failed(&mut self, why: &str, cannot_run: bool, out: &mut Acting<'_>) {
+        let Some(plugin) = self.plugin.take() else { return };
+        if self.once.is_some() && cannot_run {
             out.complain(why);
-            return self.leave(status, out);
+            return self.leave(3, out);
         }
-        self.fail(&starts, format!("the plugin failed to start: {why}"), out);
+        let why = format!("the plugin failed to start: {why}");
+        self.fail_all(&why, out);
+        if let Some(starts) = plugin.starts.filter(|_| !self.is("death-at-start-is-silent")) {
+            self.fail(&starts, why, out);
+        }
     }
 
+    /// Begins an invocation; of a plugin that is on its way, as soon as it is ready.
     fn invoke(&mut self, operation: Value, mut data: Value, out: &mut Acting<'_>) {
-        let Some(plugin) = self.plugin.as_ref().filter(|plugin| plugin.ready) else {
-            return self.fail(&operation, "no plugin is ready", out);
-        };
+        if self.plugin.is_none() {
+            return self.fail(&operation, "no plugin is running", out);
+        }
         self.called += 1;
         let session = match self.mutant.as_str() {
             "session-id-twice" => "session".to_owned(),
@@ -275,35 +231,59 @@ impl Daemon {
         };
         match self.mutant.as_str() {
             "request-without-user" => drop(data.as_object_mut().and_then(|map| map.remove("user_id"))),
-            "action-renamed" => data["action"] = "invoke".into(),
+            "action-renamed" if data["action"] != "invoke_tool" => data["action"] = "invoke".into(),
+            "numbers-are-floats" => data = as_floats(data),
             _ => {}
         }
-        let kind = data["type"].as_str().unwrap_or_default().to_owned();
-        if !self.is("request-is-not-written") {
-            out.write(plugin.wire, line(&to_plugin(&session, "request", data)));
+        let mut call = Call::new(operation, session, data, self.now + self.limits.patience);
+        call.chunks = std::mem::take(&mut self.surplus);
+        self.calls.push(call);
+        self.write_requests(out);
+    }
+
+    /// Writes what the plugin was not asked yet.
+    fn write_requests(&mut self, out: &mut Acting<'_>) {
+        let Some(plugin) = self.plugin.as_ref().filter(|plugin| plugin.ready) else { return };
+        for call in self.calls.iter_mut().filter(|call| !call.is_asked) {
+            call.is_asked = true;
+            if self.mutant != "request-is-not-written" {
+                out.write(plugin.wire, line(&to_plugin(&call.session, "request", call.data.clone())));
+            }
         }
-        self.calls.push(Call::new(operation, session, kind, self.now + self.patience));
     }
 
     fn came(&mut self, wire: WireId, part: Part, bytes: &[u8], out: &mut Acting<'_>) {
         let Some(plugin) = self.plugin.as_mut().filter(|plugin| plugin.wire == wire) else { return };
         if part == Part::Stderr {
-            plugin.stderr += &String::from_utf8_lossy(bytes);
+            plugin.last_line = self.now;
+            plugin.stderr.extend_from_slice(bytes);
+            let surplus = plugin.stderr.len().saturating_sub(STDERR);
+            plugin.stderr.drain(..surplus);
+            return;
+        }
+        if self.mutant == "cut-read-is-lost" && !bytes.ends_with(b"\n") {
             return;
         }
         plugin.lines.feed(bytes);
         while let Some(plugin) = &mut self.plugin {
             let Some((_, line)) = plugin.lines.next_line() else { return };
             let line = line.to_vec();
-            plugin.last_line = self.now;
+            if self.mutant != "heartbeats-do-not-count" || !plugin.ready {
+                plugin.last_line = self.now;
+            }
             self.line(&line, out);
         }
     }
 
     fn line(&mut self, line: &[u8], out: &mut Acting<'_>) {
         let Ok(event) = serde_json::from_slice::<Value>(line) else {
-            if self.is("stray-line-fails-calls") && !line.trim_ascii().is_empty() {
+            let is_blank = line.trim_ascii().is_empty();
+            if self.is("stray-line-fails-calls") && !is_blank {
                 self.fail_all("the plugin wrote a line that is no JSON", out);
+            }
+            let starting = self.plugin.as_ref().is_some_and(|plugin| !plugin.ready);
+            if self.is("text-ends-start") && !is_blank && starting {
+                self.start_failed("a line that is no JSON", false, out);
             }
             return;
         };
@@ -311,30 +291,28 @@ impl Daemon {
         match event["event"].as_str() {
             Some("heartbeat") if !plugin.ready => {
                 plugin.ready = true;
-                let starts = plugin.starts.take().unwrap_or_default();
+                let starts = plugin.starts.take();
                 self.ready(starts, out);
             }
             Some("session") => self.session(&event, out),
             None if event.is_object() => {
                 plugin.manifest = event;
                 if self.is("manifest-ends-start") {
-                    self.start_failed("a line without event", 1, out);
+                    self.start_failed("a line without event", false, out);
                 }
             }
             _ => {}
         }
     }
 
-    fn ready(&mut self, starts: Value, out: &mut Acting<'_>) {
-        match &self.once {
-            None => self.reply(&starts, json!({"ready": true}), out),
-            Some(once) => {
-                let mut data = json!({"user_id": "plugfest", "type": "tool", "action": "invoke_tool"});
-                for (key, value) in once.request.as_object().into_iter().flatten() {
-                    data[key] = value.clone();
-                }
+    fn ready(&mut self, starts: Option<Value>, out: &mut Acting<'_>) {
+        match (&self.once, starts) {
+            (None, Some(starts)) => self.reply(&starts, json!({"ready": true}), out),
+            (Some(once), Some(_)) => {
+                let data = data_of("tool".into(), "invoke_tool".into(), &once.request);
                 self.invoke(Value::Null, data, out);
             }
+            (_, None) => self.write_requests(out),
         }
     }
 
@@ -345,13 +323,13 @@ impl Daemon {
             if self.is("unknown-session-fails-calls") {
                 self.fail_all("a message for an unknown session", out);
             } else if self.is("surplus-goes-to-next-call") && event["data"]["type"] == "stream" {
-                self.calls.iter_mut().for_each(|call| call.chunks.push(event["data"]["data"].clone()));
+                self.surplus.push(event["data"]["data"].clone());
             }
             return;
         };
         let (kind, data) = (event["data"]["type"].as_str(), &event["data"]["data"]);
         match (kind, data.is_object()) {
-            (Some("stream"), _) => self.calls[at].chunks.push(data.clone()),
+            (Some("stream"), true) => self.calls[at].chunks.push(data.clone()),
             (Some("end"), _) => {
                 let call = self.calls.remove(at);
                 if self.is("empty-end-is-an-error") && call.chunks.is_empty() {
@@ -374,7 +352,7 @@ impl Daemon {
             data["args"].is_null() || data["args"].as_object().is_some_and(|args| args.len() <= 10);
         match (data["error_type"].as_str(), data["message"].as_str().unwrap_or_default()) {
             (Some(kind), message) if args_fit => self.fail_call(at, &format!("{kind}: {message}"), out),
-            _ if self.is("malformed-error-is-success") => {}
+            _ if self.is("malformed-error-is-ignored") => {}
             _ => self.fail_call(at, "the plugin sent a malformed error", out),
         }
     }
@@ -408,7 +386,8 @@ impl Daemon {
         let manifest = if self.is("permission-is-not-asked") { &calls::EVERYTHING } else { &plugin.manifest };
         let id = if self.is("call-back-id-is-lost") { "" } else { id };
         let call = &self.calls[at];
-        let mut answers = calls::answer(&call.kind, manifest, data, id, &mut self.stored);
+        let kind = if self.is("models-may-call-back") { "tool" } else { call.kind() };
+        let mut answers = calls::answer(kind, manifest, data, id, &mut self.stored);
         if self.is("call-back-without-end") {
             answers.pop();
         }
@@ -421,25 +400,41 @@ impl Daemon {
         if self.leaving || self.plugin.as_ref().is_none_or(|plugin| plugin.wire != wire) {
             return;
         }
-        let Some(plugin) = self.plugin.take() else { return };
-        let how = format!("it ended with {status:?}; {}", plugin.stderr.trim());
-        if let Some(starts) = plugin.starts.filter(|_| !plugin.ready) {
-            self.fail(&starts, format!("the plugin failed to start: {how}"), out);
+        let Some(plugin) = &self.plugin else { return };
+        let how = match (plugin.killed, status) {
+            (Some(why), _) => why.to_owned(),
+            (None, Exit::Code(code)) => format!("it ended with status {code}"),
+            (None, Exit::Signal(signal)) => format!("it was ended by signal {signal}"),
+        };
+        let how = match String::from_utf8_lossy(&plugin.stderr).trim() {
+            "" => how,
+            told => format!("{how}; it wrote: {told}"),
+        };
+        if !plugin.ready && plugin.stops.is_none() {
+            return self.start_failed(&how, false, out);
         }
-        if !self.is("death-leaves-calls-waiting") {
-            self.fail_all(&format!("the plugin is gone: {how}"), out);
+        let stops = self.plugin.take().and_then(|plugin| plugin.stops);
+        if self.is("death-leaves-calls-waiting") {
+            self.calls.clear();
         }
-        if let Some(stops) = plugin.stops {
-            self.reply(&stops, json!({"ready": true}), out);
+        self.fail_all(&format!("the plugin is gone: {how}"), out);
+        match stops {
+            Some(stops) => self.reply(&stops, json!({"ready": true}), out),
+            None if self.once.is_none() && !self.is("dead-plugin-stays-away") => self.launch(None, out),
+            None => {}
         }
     }
 
-    /// When the plugin counts as dead.
-    fn dies(&self) -> Option<Nanos> {
-        let plugin = self.plugin.as_ref().filter(|plugin| plugin.stops.is_none())?;
-        let watched =
-            !self.is(if plugin.ready { "heartbeat-is-not-watched" } else { "start-is-not-watched" });
-        watched.then_some(plugin.last_line + self.silence)
+    /// When the plugin counts as dead, and why.
+    fn dies(&self) -> Option<(Nanos, &'static str)> {
+        let running = |plugin: &&Plugin| plugin.stops.is_none() && plugin.killed.is_none();
+        let plugin = self.plugin.as_ref().filter(running)?;
+        let (since, why, unwatched) = if plugin.ready {
+            (plugin.last_line, "no line came for too long", "heartbeat-is-not-watched")
+        } else {
+            (plugin.launched, "no heartbeat came in time", "start-is-not-watched")
+        };
+        (!self.is(unwatched)).then_some((since + self.limits.silence, why))
     }
 
     fn time(&mut self, out: &mut Acting<'_>) {
@@ -450,18 +445,38 @@ impl Daemon {
                 self.fail_call(at, "killed by timeout", out);
             }
         }
-        if self.dies().is_some_and(|at| at <= self.now) {
-            let Some(plugin) = &mut self.plugin else { return };
+        let due = self.dies().filter(|(at, _)| *at <= self.now);
+        if let (Some((_, why)), Some(plugin)) = (due, &mut self.plugin) {
+            plugin.killed = Some(why);
             out.act(Act::Signal { wire: plugin.wire, signal: 9 });
-            plugin.last_line = self.now;
         }
     }
 
     fn set_alarm(&mut self, out: &mut Acting<'_>) {
         let of_calls = self.calls.iter().map(|call| call.until).filter(|until| *until != Nanos::MAX);
-        if let Some(next) = of_calls.chain(self.dies()).min() {
+        if let Some(next) = of_calls.chain(self.dies().map(|(at, _)| at)).min() {
             out.wake(next);
         }
+    }
+}
+
+/// The data of a request: the envelope's own fields and those of the caller.
+fn data_of(kind: Value, action: Value, request: &Value) -> Value {
+    let mut data = json!({"user_id": "plugfest"});
+    for (key, value) in request.as_object().into_iter().flatten() {
+        data[key] = value.clone();
+    }
+    (data["type"], data["action"]) = (kind, action);
+    data
+}
+
+/// A mutant: what Go does to numbers that go through an interface.
+fn as_floats(value: Value) -> Value {
+    match value {
+        Value::Number(number) => number.as_f64().unwrap_or_default().into(),
+        Value::Array(items) => items.into_iter().map(as_floats).collect(),
+        Value::Object(map) => map.into_iter().map(|(key, value)| (key, as_floats(value))).collect(),
+        other => other,
     }
 }
 

@@ -1,6 +1,7 @@
 //! References of the Dify session protocol.
 
 mod calls;
+mod command;
 mod daemon;
 mod mutants;
 mod plugin;
@@ -40,6 +41,10 @@ pub const DAEMON: Reference = Reference {
             --mutant NAME            deviate in one named way (see `plugfest list`)\n\
             \n\
             Exit status: 0 the tool answered, 1 it failed, 2 a wrong command line, 3 the command cannot be started.",
-    make: daemon::make,
-    subject: || SubjectOf { driver: Some(&["serve"]), ..SubjectOf::default() },
+    make: command::make,
+    subject: || SubjectOf {
+        driver: Some(&["serve"]),
+        capabilities: &["settings", "permissions"],
+        ..SubjectOf::default()
+    },
 };

@@ -11,6 +11,10 @@ const fn plugin(name: &'static str, breaks: &'static str) -> Mutant {
     Mutant { name, role: "plugin", breaks, also: &[], profile: "" }
 }
 
+const fn daemon(name: &'static str, breaks: &'static str) -> Mutant {
+    Mutant { name, role: "daemon", breaks, also: &[], profile: "" }
+}
+
 const fn also(mutant: Mutant, also: &'static [&'static str]) -> Mutant {
     Mutant { also, ..mutant }
 }
@@ -66,4 +70,43 @@ pub const MUTANTS: &[Mutant] = &[
     plugin("call-back-error-ignored", "DIFY-BACK-RSP-03"),
     plugin("answers-of-any-session", "DIFY-BACK-RSP-04"),
     plugin("call-back-waits-for-ever", "DIFY-BACK-RSP-05"),
+    // The daemon: start.
+    also(
+        daemon("request-is-not-written", "DIFY-DAEMON-IO-01"),
+        &[
+            "DIFY-DAEMON-BACK-02",
+            "DIFY-DAEMON-HB-01",
+            "DIFY-DAEMON-REQ-01",
+            "DIFY-DAEMON-REQ-02",
+            "DIFY-DAEMON-TIME-01",
+        ],
+    ),
+    daemon("cut-read-is-lost", "DIFY-DAEMON-IO-01"),
+    also(daemon("manifest-ends-start", "DIFY-DAEMON-REQ-02"), &["DIFY-DAEMON-IO-01"]),
+    daemon("text-ends-start", "DIFY-DAEMON-REQ-02"),
+    daemon("death-at-start-is-silent", "DIFY-DAEMON-START-01"),
+    daemon("dead-plugin-stays-away", "DIFY-DAEMON-START-02"),
+    daemon("start-is-not-watched", "DIFY-DAEMON-REQ-03"),
+    // The daemon: calls.
+    daemon("session-id-twice", "DIFY-DAEMON-REQ-01"),
+    daemon("request-without-user", "DIFY-DAEMON-REQ-01"),
+    daemon("action-renamed", "DIFY-DAEMON-CAT-01"),
+    daemon("numbers-are-floats", "DIFY-DAEMON-CAT-01"),
+    daemon("empty-end-is-an-error", "DIFY-DAEMON-REQ-04"),
+    daemon("surplus-goes-to-next-call", "DIFY-DAEMON-REQ-04"),
+    daemon("stray-line-fails-calls", "DIFY-DAEMON-REQ-05"),
+    daemon("unknown-session-fails-calls", "DIFY-DAEMON-REQ-05"),
+    daemon("unknown-type-is-ignored", "DIFY-DAEMON-REQ-06"),
+    daemon("malformed-error-is-ignored", "DIFY-DAEMON-REQ-07"),
+    // The daemon: life.
+    daemon("death-leaves-calls-waiting", "DIFY-DAEMON-REQ-08"),
+    daemon("heartbeat-is-not-watched", "DIFY-DAEMON-HB-01"),
+    daemon("heartbeats-do-not-count", "DIFY-DAEMON-HB-01"),
+    daemon("no-execution-limit", "DIFY-DAEMON-TIME-01"),
+    // The daemon: calls back.
+    daemon("call-back-id-is-lost", "DIFY-DAEMON-BACK-01"),
+    daemon("call-back-without-end", "DIFY-DAEMON-BACK-01"),
+    daemon("permission-is-not-asked", "DIFY-DAEMON-BACK-02"),
+    daemon("models-may-call-back", "DIFY-DAEMON-BACK-02"),
+    daemon("incomplete-call-back-is-ignored", "DIFY-DAEMON-BACK-03"),
 ];

@@ -1,0 +1,97 @@
+//! The command line of the fake daemon, and how long it waits.
+
+use serde_json::{Value, json};
+
+use super::daemon::Daemon;
+use super::mutants::is_mutant;
+use crate::actor::{Actor, Nanos, SECOND};
+use crate::mocks::{flag, option};
+
+/// Seconds without a line after which a plugin counts as dead (instance.go 22).
+const HEARTBEAT_TIMEOUT: f64 = 120.0;
+/// Seconds after which an invocation is ended (default.go 29).
+const EXECUTION_TIMEOUT: f64 = 600.0;
+
+/// Makes a daemon from its command line.
+///
+/// # Errors
+/// A command line that is none.
+pub fn make(args: &[String]) -> Result<Box<dyn Actor>, String> {
+    let (own, command) = match args.iter().position(|arg| arg == "--") {
+        Some(at) => (&args[..at], args[at + 1..].to_vec()),
+        None => (args, Vec::new()),
+    };
+    let mut own = own.to_vec();
+    let mutant = option(&mut own, "--mutant").unwrap_or_default();
+    if !mutant.is_empty() && !is_mutant("daemon", &mutant) {
+        return Err(format!("the dify-session daemon has no mutant `{mutant}`"));
+    }
+    let silence = limit(&mut own, "--heartbeat-timeout", HEARTBEAT_TIMEOUT)?;
+    let patience = limit(&mut own, "--execution-timeout", EXECUTION_TIMEOUT)?;
+    let once = once(&mut own, &command)?;
+    let serves = flag(&mut own, "serve");
+    if let Some(unknown) = own.first() {
+        return Err(format!("unknown option {unknown}"));
+    }
+    if serves == once.is_some() || (serves && !command.is_empty()) {
+        return Err("say what to do: --invoke tool/NAME --params JSON -- COMMAND, or serve".into());
+    }
+    Ok(Box::new(Daemon::new(mutant, once, Limits { silence, patience })))
+}
+
+/// A time of the command line.
+fn limit(own: &mut Vec<String>, name: &str, usual: f64) -> Result<Nanos, String> {
+    let given = option(own, name);
+    let value = given.as_deref().map_or(Value::Null, |text| text.parse().unwrap_or(Value::Bool(false)));
+    let wrong = || format!("{name} {}: write seconds, for example 2.5", given.as_deref().unwrap_or_default());
+    seconds(&value, usual).ok_or_else(wrong)
+}
+
+/// The one invocation of a command line: the command and the request's data.
+fn once(own: &mut Vec<String>, command: &[String]) -> Result<Option<Once>, String> {
+    let params = option(own, "--params").unwrap_or_else(|| "{}".into());
+    let provider = option(own, "--provider").unwrap_or_else(|| "plugfest".into());
+    let Some(what) = option(own, "--invoke") else { return Ok(None) };
+    let params: Value =
+        serde_json::from_str(&params).map_err(|error| format!("--params is no JSON: {error}"))?;
+    let tool = match what.split_once('/') {
+        Some(("tool", tool)) if !tool.is_empty() => tool,
+        _ => return Err(format!("--invoke {what}: write tool/NAME")),
+    };
+    if command.is_empty() {
+        return Err("the command of the plugin is missing: -- COMMAND".into());
+    }
+    let request = json!({"provider": provider, "tool": tool, "credentials": {}, "tool_parameters": params});
+    Ok(Some(Once { command: command.to_vec(), request }))
+}
+
+/// The one invocation of a command line.
+pub(super) struct Once {
+    pub(super) command: Vec<String>,
+    pub(super) request: Value,
+}
+
+/// How long the daemon waits.
+#[derive(Clone, Copy)]
+pub(super) struct Limits {
+    /// Without a line of the plugin.
+    pub(super) silence: Nanos,
+    /// For the end of an invocation.
+    pub(super) patience: Nanos,
+}
+
+impl Limits {
+    /// From the settings of an operation.
+    pub(super) fn of(settings: &Value) -> Option<Self> {
+        Some(Self {
+            silence: seconds(&settings["heartbeat_timeout"], HEARTBEAT_TIMEOUT)?,
+            patience: seconds(&settings["execution_timeout"], EXECUTION_TIMEOUT)?,
+        })
+    }
+}
+
+/// A time in seconds.
+fn seconds(value: &Value, usual: f64) -> Option<Nanos> {
+    let seconds = if value.is_null() { usual } else { value.as_f64()? };
+    (0.0..1e9).contains(&seconds).then_some((seconds * SECOND as f64) as Nanos)
+}
