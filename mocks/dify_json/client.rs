@@ -313,7 +313,7 @@ impl Client {
             if !bare {
                 fields.push(("request", field("request")));
             }
-            out.write(wire, (message::json(&Datum::map(fields)) + "\n").into_bytes());
+            out.write(wire, (message::json_of(&Datum::map(fields)) + "\n").into_bytes());
         }
     }
 
@@ -354,7 +354,7 @@ impl Client {
         let number = session.number.map(|number| (Datum::text("id"), number));
         let fields = number.into_iter().chain(answer.as_map().unwrap_or_default().iter().cloned());
         let line = Datum::Map(fields.collect(), crate::datum::Head::Preferred);
-        out.print((message::json(&line) + "\n").into_bytes());
+        out.print((message::json_of(&line) + "\n").into_bytes());
         out.close(session.wire, if session.is_process { CloseHow::Write } else { CloseHow::Both });
         self.leave_if_idle(out);
     }

@@ -2,6 +2,7 @@
 
 use crate::codec::json;
 use crate::datum::Datum;
+pub(super) use crate::mocks::plugin::{text, text_of as json_of};
 
 /// A message of the server as its line.
 pub(super) fn line(id: &str, kind: &str, response: Datum) -> Vec<u8> {
@@ -25,20 +26,6 @@ pub(super) fn error(id: &str, text: &str) -> Vec<u8> {
 
 pub(super) fn end(id: &str) -> Vec<u8> {
     line(id, "plugin_invoke_end", info("plugin invoke end"))
-}
-
-/// A text of a message; empty where there is none.
-pub(super) fn text(message: &Datum, key: &str) -> String {
-    message.get(key).and_then(Datum::as_text).unwrap_or_default().into_owned()
-}
-
-/// A value as JSON.
-pub(super) fn json(datum: &Datum) -> String {
-    let mut bytes = Vec::new();
-    match json::encode(datum, &mut bytes) {
-        Ok(()) => String::from_utf8_lossy(&bytes).into_owned(),
-        Err(why) => why,
-    }
 }
 
 /// What is wrong with a request line.

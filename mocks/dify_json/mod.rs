@@ -4,7 +4,6 @@ mod builtin;
 mod client;
 mod message;
 mod mutants;
-mod plugin;
 mod server;
 
 pub use mutants::MUTANTS;

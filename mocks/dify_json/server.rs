@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use super::builtin::{self, Entry, Yield};
 use super::message::{self, Fault};
 use super::mutants::is_mutant;
-use super::plugin::{self, Plugin, Said};
 use crate::actor::{
     Act, ActId, Actor, Address, CloseHow, Doing, Event, Exit, Nanos, Part, SECOND, Value, What, WireId,
 };
 use crate::codec::lines::Lines;
 use crate::datum::Datum;
+use crate::mocks::plugin::{self, Plugin, Said};
 use crate::mocks::{Acting, Hands, flag, option};
 use crate::package::{Archive, Files, Manifest};
 
@@ -145,7 +145,7 @@ impl Server {
         match what {
             What::Start { given, .. } => {
                 self.env.clone_from(&given.env);
-                self.plugin = Plugin::new(given);
+                self.plugin = Plugin::new(given, "dify-json", 100);
                 self.clients.insert(WireId::STDIO, Client::default());
                 self.read = Some(out.act(Act::Read { path: self.settings.package.clone() }));
             }
@@ -610,8 +610,11 @@ impl Server {
     fn fail(&mut self, session: u64, data: &Datum, out: &mut Acting<'_>) {
         let Some(call) = self.calls.get(&session).cloned() else { return };
         let id = if self.is("error-without-id") { "" } else { call.id.as_str() };
-        let text =
-            if self.is("error-is-plain-text") { message::text(data, "message") } else { message::json(data) };
+        let text = if self.is("error-is-plain-text") {
+            message::text(data, "message")
+        } else {
+            message::json_of(data)
+        };
         out.write(call.client, message::error(id, &text));
         if self.is("failure-ends-all") {
             self.calls.clear();

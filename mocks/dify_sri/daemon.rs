@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::call::{Call, target};
 use super::install::Task;
 use super::mutants::is_mutant;
 use super::web::{header, json_bytes};
@@ -11,7 +12,7 @@ use crate::actor::{
 };
 use crate::codec::http1::{Asked, Format, Http1, request_bytes};
 use crate::codec::lines::JsonLines;
-use crate::codec::{Codec, Message};
+use crate::codec::{Codec, Message, json};
 use crate::datum::{Datum, Kind};
 use crate::mocks::{Acting, Hands, option};
 use crate::play::parse_url;
@@ -31,7 +32,11 @@ pub(super) fn make(args: &[String]) -> Result<Box<dyn Actor>, String> {
         return Err(format!("--profile is document or go-daemon, not {profile:?}"));
     }
     let (url, key) = (option(&mut args, "--url"), option(&mut args, "--api-key"));
-    let mut daemon = Daemon { mutant, posts_ping: profile == "go-daemon", ..Daemon::default() };
+    let invoked = match option(&mut args, "--invoke") {
+        Some(text) => Some(json::parse(text.as_bytes()).map_err(|error| format!("--invoke: {error}"))?),
+        None => None,
+    };
+    let mut daemon = Daemon { mutant, posts_ping: profile == "go-daemon", invoked, ..Daemon::default() };
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["serve"] => {}
@@ -46,6 +51,10 @@ pub(super) fn make(args: &[String]) -> Result<Box<dyn Actor>, String> {
     Ok(Box::new(daemon))
 }
 
+/// The call of the conformance plugin that shows that it lives.
+const ECHO: &str = r#"{"type": "tool", "action": "invoke_tool", "request":
+    {"provider": "plugfest", "tool": "echo", "credentials": {}, "tool_parameters": {"text": "hello"}}}"#;
+
 /// The daemon.
 #[derive(Default)]
 pub(super) struct Daemon {
@@ -57,10 +66,15 @@ pub(super) struct Daemon {
     key: String,
     /// The package that the command `launch` launches.
     package: Option<String>,
+    /// What it calls then: `{type, action, request}`.
+    invoked: Option<Datum>,
     timeouts: Timeouts,
     exchanges: BTreeMap<WireId, Exchange>,
     next_wire: u32,
     tasks: Vec<Task>,
+    calls: Vec<Call>,
+    /// Calls that are tried again, and when.
+    retries: Vec<(Nanos, usize)>,
     reads: BTreeMap<ActId, usize>,
     now: Nanos,
 }
@@ -70,13 +84,20 @@ struct Timeouts {
     launch: u64,
     read: u64,
     ping: u64,
+    /// Most requests of one call.
+    retries: u64,
+    /// Most bytes of a request of a call.
+    max_request: u64,
 }
 
 impl Default for Timeouts {
     fn default() -> Self {
-        Self { launch: 240, read: 60, ping: 5 }
+        Self { launch: 240, read: 60, ping: 5, retries: 3, max_request: 5 << 20 }
     }
 }
+
+/// How long a call may take.
+const CALL: Nanos = 600 * SECOND;
 
 /// A request and what came of it so far.
 struct Exchange {
@@ -86,6 +107,8 @@ struct Exchange {
     status: i64,
     body: Vec<u8>,
     deadline: Nanos,
+    /// Whether the request went out.
+    sent: bool,
 }
 
 /// What a request is for.
@@ -97,6 +120,18 @@ enum Purpose {
     Instances(usize),
     /// The launch of a task.
     Launch(usize),
+    /// A call of a function.
+    Call(usize),
+}
+
+/// A request that is to be sent.
+struct Request<'a> {
+    url: &'a str,
+    method: &'a str,
+    path: String,
+    headers: Vec<(&'a str, String)>,
+    body: Option<Vec<u8>>,
+    deadline: Nanos,
 }
 
 impl Actor for Daemon {
@@ -131,6 +166,7 @@ impl Daemon {
             What::Signal { wire: WireId::STDIO, signal: 2 | 15 } => out.exit(Exit::Code(0)),
             What::Opened { wire, .. } => {
                 if let Some(exchange) = self.exchanges.get_mut(wire) {
+                    exchange.sent = true;
                     out.write(*wire, std::mem::take(&mut exchange.request));
                 }
             }
@@ -165,6 +201,8 @@ impl Daemon {
                     launch: setting("launch_timeout").unwrap_or(usual.launch),
                     read: setting("read_timeout").unwrap_or(usual.read),
                     ping: setting("ping_timeout").unwrap_or(usual.ping),
+                    retries: setting("retries").unwrap_or(usual.retries),
+                    max_request: setting("max_request").unwrap_or(usual.max_request),
                 };
                 self.ping(id, out);
             }
@@ -186,6 +224,10 @@ impl Daemon {
                 };
                 self.reply(id, answer, out);
             }
+            "dispatch" => {
+                let request = message.get("request").cloned().unwrap_or(Datum::Null);
+                self.dispatch(id, text("type"), text("action"), request, out);
+            }
             "stop" => self.reply(id, Vec::new(), out),
             other => self.reply(id, vec![("error", Datum::text(format!("{other} is not known here")))], out),
         }
@@ -206,7 +248,10 @@ impl Daemon {
         };
         let deadline = self.now + self.timeouts.ping * SECOND;
         let path = if self.is("ping-elsewhere") { "/v1/ping" } else { "/ping" };
-        self.send(Purpose::Ping(id), method, path, Vec::new(), None, deadline, out);
+        let headers = vec![("Authorization", self.shown_key())];
+        let url = self.url.clone();
+        let request = Request { url: &url, method, path: path.into(), headers, body: None, deadline };
+        self.send(Purpose::Ping(id), request, out);
     }
 
     /// Begins an installation; gives the number of its task.
@@ -242,33 +287,80 @@ impl Daemon {
         let name = self.tasks[number].filename.replace('@', "%40");
         let path = format!("/v1/runner/instances?filename={name}");
         let deadline = self.now + self.timeouts.read * SECOND;
-        self.send(Purpose::Instances(number), "GET", &path, Vec::new(), None, deadline, out);
+        let headers = vec![("Authorization", self.shown_key())];
+        let url = self.url.clone();
+        let request = Request { url: &url, method: "GET", path, headers, body: None, deadline };
+        self.send(Purpose::Instances(number), request, out);
     }
 
     fn launch(&mut self, number: usize, out: &mut Acting<'_>) {
         let (kind, body) = self.tasks[number].form(&self.mutant);
-        let headers = vec![("Content-Type", kind)];
+        let headers = vec![("Authorization", self.shown_key()), ("Content-Type", kind)];
         let deadline = self.now + self.timeouts.launch * SECOND;
-        self.send(Purpose::Launch(number), "POST", "/v1/launch", headers, Some(body), deadline, out);
+        let url = self.url.clone();
+        let path = "/v1/launch".to_owned();
+        let request = Request { url: &url, method: "POST", path, headers, body: Some(body), deadline };
+        self.send(Purpose::Launch(number), request, out);
     }
 
-    #[expect(clippy::too_many_arguments, reason = "a request has that many parts")]
-    fn send(
+    /// The value of `Authorization`.
+    fn shown_key(&self) -> String {
+        if self.is("key-with-bearer") { format!("Bearer {}", self.key) } else { self.key.clone() }
+    }
+
+    /// Calls the function of the latest installation.
+    fn dispatch(
         &mut self,
-        purpose: Purpose,
-        method: &str,
-        path: &str,
-        mut headers: Vec<(&str, String)>,
-        body: Option<Vec<u8>>,
-        deadline: Nanos,
+        id: i128,
+        kind: String,
+        action: String,
+        request: Datum,
         out: &mut Acting<'_>,
-    ) {
-        let (addr, host, base) = match parse_url(&self.url) {
+    ) -> usize {
+        let number = self.calls.len();
+        self.calls.push(Call::new(id, number as u64, kind, action, request));
+        self.try_call(number, out);
+        number
+    }
+
+    fn try_call(&mut self, number: usize, out: &mut Acting<'_>) {
+        let told = self.tasks.iter().rev().find(|task| task.is_success()).and_then(|task| task.told.clone());
+        let body = self.calls[number].body(&self.mutant);
+        let call = &mut self.calls[number];
+        let why = match &told {
+            None => Some("no plugin is installed".to_owned()),
+            Some(_) if body.len() as u64 > self.timeouts.max_request && self.mutant != "any-size-is-sent" => {
+                Some(format!("ServerlessPayloadTooLarge: the request has {} bytes", body.len()))
+            }
+            Some(_) => None,
+        };
+        if let Some(why) = why {
+            call.over(Err(why));
+            return self.called(number, out);
+        }
+        call.tries += 1;
+        let mut headers = vec![
+            ("Content-Type", "application/json".to_owned()),
+            ("Accept", "text/event-stream".to_owned()),
+            ("Dify-Plugin-Session-Id", call.session.clone()),
+        ];
+        let path = target("", &call.action);
+        if self.is("key-sent-to-function") {
+            headers.push(("Authorization", self.key.clone()));
+        }
+        let path = if self.is("action-not-in-query") { "/invoke".to_owned() } else { path };
+        let (url, _) = told.unwrap_or_default();
+        let deadline = self.now + CALL;
+        let request = Request { url: &url, method: "POST", path, headers, body: Some(body), deadline };
+        self.send(Purpose::Call(number), request, out);
+    }
+
+    fn send(&mut self, purpose: Purpose, request: Request<'_>, out: &mut Acting<'_>) {
+        let Request { url, method, path, mut headers, body, deadline } = request;
+        let (addr, host, base) = match parse_url(url) {
             Ok(parts) => parts,
             Err(why) => return self.conclude(purpose, 0, why.into_bytes(), out),
         };
-        let key = if self.is("key-with-bearer") { format!("Bearer {}", self.key) } else { self.key.clone() };
-        headers.insert(0, ("Authorization", key));
         if method == "POST" && body.is_none() {
             headers.push(("Content-Length", "0".into()));
         }
@@ -281,15 +373,18 @@ impl Daemon {
             .unwrap_or_default();
         let mut codec = Http1::client(Box::new(|asked: &Asked, head: &Datum| {
             let is_stream = asked.path.ends_with("/v1/launch");
+            let is_call = asked.path.split('?').next().is_some_and(|path| path.ends_with("/invoke"));
             match head.get("status").and_then(Datum::as_int) {
                 Some(200) if is_stream => Format::Sse,
+                Some(200..=299) if is_call => Format::Lines,
                 _ => Format::Bytes,
             }
         }));
         codec.sent(Asked { method: method.into(), path });
         self.next_wire += 1;
         let wire = WireId::own(self.next_wire);
-        let exchange = Exchange { codec, purpose, request, status: 0, body: Vec::new(), deadline };
+        let exchange =
+            Exchange { codec, purpose, request, status: 0, body: Vec::new(), deadline, sent: false };
         self.exchanges.insert(wire, exchange);
         let Address::Tcp(_) = &addr else { return };
         out.act(Act::Open { wire, to: Target::Connect { addr, tls: false } });
@@ -297,7 +392,8 @@ impl Daemon {
     }
 
     fn wake(&self, out: &mut Acting<'_>) {
-        if let Some(at) = self.exchanges.values().map(|exchange| exchange.deadline).min() {
+        let retries = self.retries.iter().map(|(at, _)| *at);
+        if let Some(at) = self.exchanges.values().map(|exchange| exchange.deadline).chain(retries).min() {
             out.wake(at);
         }
     }
@@ -308,6 +404,10 @@ impl Daemon {
         for wire in late {
             self.over(wire, "it took too long", out);
         }
+        let (due, later) = std::mem::take(&mut self.retries).into_iter().partition(|(at, _)| *at <= self.now);
+        self.retries = later;
+        let due: Vec<(Nanos, usize)> = due;
+        due.into_iter().for_each(|(_, number)| self.try_call(number, out));
         self.wake(out);
     }
 
@@ -323,6 +423,12 @@ impl Daemon {
             match next {
                 Ok(message) => self.message(wire, message, out),
                 Err(malformed) if malformed.fatal => return self.over(wire, &malformed.reason, out),
+                Err(malformed) if self.call_on(wire).is_some() => {
+                    let number = self.call_on(wire).unwrap_or_default();
+                    self.calls[number].malformed(&malformed.reason);
+                    self.close(wire, out);
+                    self.called(number, out);
+                }
                 Err(_) if self.is("malformed-event-hangs") => {
                     self.exchanges.remove(&wire);
                 }
@@ -347,6 +453,12 @@ impl Daemon {
                     self.show(&message.datum, out);
                 }
             }
+            (Kind::Message, Purpose::Call(number)) if (200..300).contains(&exchange.status) => {
+                if self.calls[number].line(&message.datum, &self.mutant) {
+                    self.close(wire, out);
+                    self.called(number, out);
+                }
+            }
             (Kind::Message, _) => {
                 exchange.body.extend_from_slice(&message.datum.as_bytes().unwrap_or_default());
             }
@@ -356,6 +468,35 @@ impl Daemon {
                 self.conclude(purpose, status, body, out);
             }
             _ => {}
+        }
+    }
+
+    /// The call that is answered on this wire.
+    fn call_on(&self, wire: WireId) -> Option<usize> {
+        match self.exchanges.get(&wire)?.purpose {
+            Purpose::Call(number) => Some(number),
+            _ => None,
+        }
+    }
+
+    /// A call is over.
+    fn called(&mut self, number: usize, out: &mut Acting<'_>) {
+        let call = &self.calls[number];
+        let (key, value) = call.answer();
+        if self.package.is_none() {
+            return self.reply(call.operation, vec![(key, value)], out);
+        }
+        match &call.outcome {
+            Some(Err(why)) => {
+                out.complain(&format!("the call failed: {why}"));
+                out.exit(Exit::Code(1));
+            }
+            _ => {
+                for chunk in &call.chunks {
+                    out.print([json_bytes(chunk), b"\n".to_vec()].concat());
+                }
+                out.exit(Exit::Code(0));
+            }
         }
     }
 
@@ -374,6 +515,11 @@ impl Daemon {
         out.close(wire, CloseHow::Both);
         match exchange.purpose {
             Purpose::Ping(id) => self.ready(id, Err(format!("ping: {why}")), out),
+            Purpose::Call(number) if exchange.sent && !self.is("reset-tried-again") => {
+                self.calls[number].over(Err(why.into()));
+                self.called(number, out);
+            }
+            Purpose::Call(number) => self.conclude(Purpose::Call(number), 502, why.as_bytes().to_vec(), out),
             Purpose::Launch(_) if self.is("broken-stream-hangs") => {}
             Purpose::Instances(number) | Purpose::Launch(number) => {
                 self.tasks[number].fail(why);
@@ -408,6 +554,18 @@ impl Daemon {
                 self.tasks[number].stream_ended(status, &text, &self.mutant);
                 self.tell(number, out);
             }
+            Purpose::Call(number) => {
+                match self.calls[number].next_try(status, self.timeouts.retries, &self.mutant) {
+                    Some(wait) => {
+                        self.retries.push((self.now + wait, number));
+                        self.wake(out);
+                    }
+                    None => {
+                        self.calls[number].ended(status, &body, &self.mutant);
+                        self.called(number, out);
+                    }
+                }
+            }
         }
     }
 
@@ -432,8 +590,17 @@ impl Daemon {
         out.print(format!("{}\n", line.trim_end()).into_bytes());
     }
 
+    /// What is called after the launch of the command line: what `--invoke` says; of the conformance plugin `echo`.
+    fn to_call(&self, number: usize) -> Option<(String, String, Datum)> {
+        let is_ours = self.tasks[number].filename.starts_with("plugfest@conformance@");
+        let usual = || is_ours.then(|| json::parse(ECHO.as_bytes()).ok()).flatten();
+        let call = self.invoked.clone().or_else(usual)?;
+        let text = |key: &str| call.get(key).and_then(Datum::as_inserted).unwrap_or_default();
+        Some((text("type"), text("action"), call.get("request").cloned().unwrap_or(Datum::Null)))
+    }
+
     /// Tells what became of the launch on the command line.
-    fn tell(&self, number: usize, out: &mut Acting<'_>) {
+    fn tell(&mut self, number: usize, out: &mut Acting<'_>) {
         if self.package.is_none() {
             return;
         }
@@ -441,7 +608,13 @@ impl Daemon {
         if task.is_success() {
             let (endpoint, name) = task.told.clone().unwrap_or_default();
             out.print(format!("installed {name} at {endpoint}\n").into_bytes());
-            out.exit(Exit::Code(0));
+            match self.to_call(number) {
+                Some((kind, action, request)) => {
+                    out.print(format!("invoke {kind} {action} {request}\n").into_bytes());
+                    self.dispatch(0, kind, action, request, out);
+                }
+                None => out.exit(Exit::Code(0)),
+            }
         } else {
             out.complain(&format!("failed: {}", task.message));
             out.exit(Exit::Code(1));

@@ -3,7 +3,7 @@
 use crate::actor::Payload;
 use crate::codec::http1::chunk;
 use crate::datum::Datum;
-use crate::package::{Archive, Manifest, checksum};
+use crate::package::{Archive, Files, Manifest, checksum};
 
 /// One event of a launch: stage, state, message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,12 +52,20 @@ impl Order {
         }
     }
 
-    /// What the build finds wrong: the stage that fails, and why.
-    pub(super) fn fault(&self, checks_hash: bool) -> Result<Option<(&'static str, String)>, String> {
-        let files = Archive::open(&self.bytes)
-            .and_then(|mut archive| archive.files())
-            .map_err(|fault| fault.to_string());
-        let files = files?;
+    /// The files of the package.
+    ///
+    /// # Errors
+    /// Why it is no archive.
+    pub(super) fn files(&self) -> Result<Files, String> {
+        Archive::open(&self.bytes).and_then(|mut archive| archive.files()).map_err(|fault| fault.to_string())
+    }
+
+    /// What unpacking finds wrong: the stage that fails, and why.
+    ///
+    /// # Errors
+    /// Why it is not launched at all.
+    pub(super) fn unpacking(&self, checks_hash: bool) -> Result<Option<(&'static str, String)>, String> {
+        let files = self.files()?;
         if let Err(why) = Manifest::read(&files) {
             return Ok(Some(("start", why)));
         }
@@ -65,6 +73,18 @@ impl Order {
         if checks_hash && !self.filename.ends_with(&format!("@{hash}.difypkg")) {
             return Err(format!("the name of the package says another checksum than its content, {hash}"));
         }
+        Ok(None)
+    }
+
+    /// What a build and a start without an interpreter find wrong, beside what unpacking does.
+    ///
+    /// # Errors
+    /// Why it is not launched at all.
+    pub(super) fn fault(&self, checks_hash: bool) -> Result<Option<(&'static str, String)>, String> {
+        let files = match self.unpacking(checks_hash)? {
+            None => self.files()?,
+            fault => return Ok(fault),
+        };
         let text =
             |path: &str| String::from_utf8_lossy(files.get(path).map_or(b"", Vec::as_slice)).into_owned();
         let requirements = text("requirements.txt");

@@ -2,11 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use super::deployed::{Deployed, Progress};
 use super::function::invoke;
 use super::launch::{Order, Stage, is_filename, stages};
 use super::mutants::is_mutant;
+use super::scripted::Settings;
 use super::web::{answer, formats, header, json, query, refusal, text};
-use crate::actor::{Act, Actor, Address, CloseHow, Doing, Event, Exit, Nanos, Payload, What, WireId};
+use crate::actor::{
+    Act, Actor, Address, CloseHow, Doing, Event, Exit, Failure, Given, Nanos, Payload, What, WireId,
+};
 use crate::codec::Codec;
 use crate::codec::http1::{Http1, last_chunk, response_bytes};
 use crate::datum::{Datum, Kind};
@@ -30,12 +34,17 @@ pub(super) fn make(args: &[String]) -> Result<Box<dyn Actor>, String> {
     let pace = option(&mut args, "--pace").unwrap_or_else(|| "3".into());
     let pace: u64 = pace.parse().map_err(|_| format!("--pace takes milliseconds, not {pace:?}"))?;
     let key = option(&mut args, "--api-key");
+    let python = option(&mut args, "--python");
+    let script = option(&mut args, "--script");
     if let Some(unknown) = args.first() {
         return Err(format!("unknown option {unknown}"));
     }
     let pace = pace * 1_000_000;
+    if let Some(script) = script {
+        return Ok(super::scripted::make(Settings { script, port, key }));
+    }
 
-    Ok(Box::new(Runtime { mutant, port, key, pace, ..Runtime::default() }))
+    Ok(Box::new(Runtime { mutant, port, key, pace, python, ..Runtime::default() }))
 }
 
 /// The runtime.
@@ -45,6 +54,11 @@ struct Runtime {
     port: u16,
     key: Option<String>,
     pace: Nanos,
+    /// The interpreter that plugins are really started with.
+    python: Option<String>,
+    given: Given,
+    /// What is really deployed, by its name.
+    deployed: BTreeMap<String, Deployed>,
     hands: Hands,
     at: String,
     conns: BTreeMap<WireId, Conn>,
@@ -71,6 +85,8 @@ struct Launch {
     endpoint: String,
     stages: Vec<Stage>,
     due: Nanos,
+    /// The text of run/success, while further stages wait for a real build and start.
+    waits: Option<String>,
 }
 
 impl Actor for Runtime {
@@ -89,7 +105,8 @@ impl Runtime {
 
     fn take(&mut self, what: &What, out: &mut Acting<'_>) {
         match what {
-            What::Start { .. } => {
+            What::Start { given, .. } => {
+                self.given.clone_from(given);
                 let at = Address::Tcp(format!("127.0.0.1:{}", self.port));
                 out.act(Act::Listen { wire: LISTENER, at, over_stale: false });
             }
@@ -107,10 +124,28 @@ impl Runtime {
                 let codec = Http1::server(formats());
                 self.conns.insert(*wire, Conn { codec, head: None, body: None, is_refused: false });
             }
-            What::Bytes { wire, bytes, .. } => self.bytes(*wire, &bytes.0, out),
-            What::Ended { wire, .. } if *wire != WireId::STDIO => self.leave(*wire, out),
+            What::Failed { why, .. } if why.failure != Failure::Peer => self.not_started(&why.text, out),
+            What::Bytes { wire, part, bytes } => match self.deployed_on(*wire) {
+                Some(name) => {
+                    let deployed = self.deployed.get_mut(&name);
+                    let progress = deployed.map(|deployed| deployed.bytes(*wire, *part, &bytes.0, out));
+                    self.progress(&name, progress.unwrap_or_default(), out);
+                }
+                None => self.bytes(*wire, &bytes.0, out),
+            },
+            What::Exited { wire, status } => {
+                let Some(name) = self.deployed_on(*wire) else { return };
+                let deployed = self.deployed.get_mut(&name);
+                let progress = deployed.map(|deployed| deployed.exited(*wire, *status, out));
+                self.progress(&name, progress.unwrap_or_default(), out);
+                self.instances.retain(|_, (known, _)| *known != name);
+            }
+            What::Ended { wire, .. } if wire.nth > 0 => self.leave(*wire, out),
             What::Closed { wire, .. } => self.leave(*wire, out),
-            What::Signal { wire: WireId::STDIO, signal: 2 | 15 } => out.exit(Exit::Code(0)),
+            What::Signal { wire: WireId::STDIO, signal: 2 | 15 } => {
+                self.deployed.values_mut().for_each(|deployed| deployed.stop(out));
+                out.exit(Exit::Code(0));
+            }
             What::Time => self.time(out),
             _ => {}
         }
@@ -122,6 +157,11 @@ impl Runtime {
         }
         if self.launches.iter().any(|launch| launch.wire == wire) && self.is("client-gone-ends-runtime") {
             return out.exit(Exit::Code(1));
+        }
+        for launch in self.launches.iter().filter(|launch| launch.wire == wire) {
+            if let Some(deployed) = self.deployed.get_mut(&launch.name).filter(|deployed| !deployed.is_up()) {
+                deployed.stop(out);
+            }
         }
         self.launches.retain(|launch| launch.wire != wire);
     }
@@ -199,6 +239,9 @@ impl Runtime {
                 out.write(wire, instances);
             }
             ("POST", "/v1/launch") => self.launch(wire, body, out),
+            ("POST", path) if path.starts_with("/fn/") && self.python.is_some() => {
+                self.invoke_really(wire, path, body, out);
+            }
             ("POST", path) if path.starts_with("/fn/") && path.ends_with("/invoke") => {
                 let lines = body.filter(|_| !self.is("function-says-nothing"));
                 let lines = lines.map(|body| invoke(&body)).unwrap_or_default();
@@ -301,7 +344,12 @@ impl Runtime {
         }
         let order = form.ok_or("the body is no form".to_owned()).and_then(|form| Order::read(&form));
         let checked = order.and_then(|order| {
-            let fault = match order.fault(!self.is("hash-not-checked")) {
+            let checks_hash = !self.is("hash-not-checked");
+            let fault = match &self.python {
+                Some(_) => order.unpacking(checks_hash),
+                None => order.fault(checks_hash),
+            };
+            let fault = match fault {
                 Err(_) if self.is("builds-anything") => None,
                 fault => fault?,
             };
@@ -337,19 +385,25 @@ impl Runtime {
             "told-without-name" => format!("endpoint={endpoint},id={name}"),
             _ => format!("endpoint={endpoint},name={name},id={name}"),
         };
-        let stages = self.altered(stages(fault, told));
+        let really = self.python.clone().filter(|_| fault.is_none());
+        let mut stages = self.altered(stages(fault, told.clone()));
         let kind = if self.is("stream-is-json") { "application/json" } else { "text/event-stream" };
-        let headers =
-            [("Content-Type", kind), ("Cache-Control", "no-cache"), ("Transfer-Encoding", "chunked")];
-        let headers = Datum::map(headers.map(|(name, value)| (name, Datum::text(value))));
         let status: i64 = if self.is("launch-is-202") { 202 } else { 200 };
-        let head = Datum::map([("status", Datum::from(status)), ("headers", headers)]);
-        out.write(wire, response_bytes(&head, None, &|_| None).unwrap_or_default());
+        out.write(wire, stream_head(status, kind));
         if self.is("listed-before-ready") {
             self.instances.insert(order.filename.clone(), (name.clone(), endpoint.clone()));
         }
+        let waits = really.map(|python| {
+            let files = order.files().unwrap_or_default();
+            let deployed = Deployed::begin(number, &python, files, &self.given, self.now, out);
+            self.deployed.insert(name.clone(), deployed);
+            stages.retain(|Stage(stage, state, _)| {
+                ["healthz", "start"].contains(stage) || (*stage == "build" && *state == "running")
+            });
+            told
+        });
         let filename = order.filename;
-        self.launches.push(Launch { wire, filename, name, endpoint, stages, due: self.now });
+        self.launches.push(Launch { wire, filename, name, endpoint, stages, due: self.now, waits });
         self.time(out);
     }
 
@@ -379,21 +433,25 @@ impl Runtime {
 
     /// Sends the events that are due.
     fn time(&mut self, out: &mut Acting<'_>) {
+        self.give_up(out);
         let mut index = 0;
         while index < self.launches.len() {
-            if self.launches[index].due > self.now {
+            let Launch { due, stages, waits, .. } = &self.launches[index];
+            if *due > self.now || (stages.is_empty() && waits.is_some()) {
                 index += 1;
                 continue;
             }
             self.next_event(index, out);
-            if self.launches[index].stages.is_empty() {
+            if self.launches[index].stages.is_empty() && self.launches[index].waits.is_none() {
                 let launch = self.launches.remove(index);
                 if !self.is("stream-stays-open") {
                     out.write(launch.wire, last_chunk(&[]));
                 }
             }
         }
-        if let Some(due) = self.launches.iter().map(|launch| launch.due).min() {
+        let events = self.launches.iter().filter(|launch| !launch.stages.is_empty());
+        let events = events.map(|launch| launch.due);
+        if let Some(due) = events.chain(self.deployed.values().filter_map(Deployed::deadline)).min() {
             out.wake(due);
         }
     }
@@ -410,6 +468,96 @@ impl Runtime {
         out.write(launch.wire, bytes);
         launch.due = self.now + self.pace;
     }
+}
+
+/// What is really built and run.
+impl Runtime {
+    /// The name of the deployment that a wire belongs to.
+    fn deployed_on(&self, wire: WireId) -> Option<String> {
+        let own = self.deployed.iter().find(|(_, deployed)| deployed.has(wire));
+        own.map(|(name, _)| name.clone())
+    }
+
+    /// A process could not be started.
+    fn not_started(&mut self, why: &str, out: &mut Acting<'_>) {
+        let names: Vec<String> = self.deployed.keys().cloned().collect();
+        for name in names {
+            let failed = self.deployed.get_mut(&name).and_then(|deployed| deployed.fail(why));
+            self.progress(&name, failed.into_iter().collect(), out);
+        }
+    }
+
+    /// What did not come to life in time fails.
+    fn give_up(&mut self, out: &mut Acting<'_>) {
+        let late = |deployed: &Deployed| deployed.deadline().is_some_and(|at| at <= self.now);
+        let late = self.deployed.iter().filter(|(_, deployed)| late(deployed));
+        let late: Vec<String> = late.map(|(name, _)| name.clone()).collect();
+        for name in late {
+            let Some(deployed) = self.deployed.get_mut(&name) else { continue };
+            let failed = deployed.fail("no heartbeat came in time");
+            deployed.stop(out);
+            self.progress(&name, failed.into_iter().collect(), out);
+        }
+    }
+
+    fn progress(&mut self, name: &str, progress: Vec<Progress>, out: &mut Acting<'_>) {
+        for progress in progress {
+            let lines = match progress {
+                Progress::Lines(wire, lines, is_last) => {
+                    let chunk = crate::codec::http1::chunk(Payload::from(lines), &|_| None);
+                    out.write(wire, chunk.unwrap_or_default());
+                    if is_last {
+                        out.write(wire, last_chunk(&[]));
+                    }
+                    continue;
+                }
+                other => other,
+            };
+            let Some(launch) = self.launches.iter_mut().find(|launch| launch.name == name) else { continue };
+            let told = launch.waits.clone().unwrap_or_default();
+            let stages: &[Stage] = &match lines {
+                Progress::Built => {
+                    vec![
+                        Stage("build", "success", "resolved".into()),
+                        Stage("run", "running", "starting".into()),
+                    ]
+                }
+                Progress::Up => {
+                    vec![Stage("run", "success", told), Stage("end", "success", String::new())]
+                }
+                Progress::Failed(stage, why) => {
+                    vec![Stage(stage, "failed", why), Stage("end", "failed", String::new())]
+                }
+                Progress::Lines(..) => Vec::new(),
+            };
+            launch.stages.extend_from_slice(stages);
+            if stages.iter().any(|stage| stage.0 == "end") {
+                launch.waits = None;
+            }
+        }
+        self.time(out);
+    }
+
+    fn invoke_really(&mut self, wire: WireId, path: &str, body: Option<Datum>, out: &mut Acting<'_>) {
+        let name = path.trim_start_matches("/fn/").strip_suffix("/invoke").unwrap_or_default();
+        let deployed = self.deployed.get_mut(name).filter(|deployed| deployed.is_up());
+        match (deployed, body) {
+            (Some(deployed), Some(body)) => {
+                out.write(wire, stream_head(200, "application/x-ndjson"));
+                deployed.invoke(wire, &body, out);
+            }
+            (None, _) => out.write(wire, refusal(404, &format!("nothing runs as {name:?}"))),
+            (_, None) => out.write(wire, refusal(400, "the body is no JSON")),
+        }
+    }
+}
+
+/// The head of a response whose body comes bit by bit.
+fn stream_head(status: i64, kind: &str) -> Payload {
+    let headers = [("Content-Type", kind), ("Cache-Control", "no-cache"), ("Transfer-Encoding", "chunked")];
+    let headers = Datum::map(headers.map(|(name, value)| (name, Datum::text(value))));
+    let head = Datum::map([("status", Datum::from(status)), ("headers", headers)]);
+    response_bytes(&head, None, &|_| None).unwrap_or_default()
 }
 
 /// A mutant: the object over two lines of data.

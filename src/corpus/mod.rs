@@ -89,6 +89,31 @@ impl Corpus {
     /// # Errors
     /// Everything that is wrong with its files, all files at once.
     pub fn suite(&self, name: &str) -> Result<Suite, Vec<FileErrors>> {
+        let (mut suite, mut errors) = match self.frame(name) {
+            Ok(suite) => (suite, Vec::new()),
+            Err(errors) => (Suite::default(), errors),
+        };
+        for (path, file) in &self.files {
+            let Some(id) = path.strip_prefix(&format!("{name}/")).and_then(|rest| rest.strip_suffix(".toml"))
+            else {
+                continue;
+            };
+            if OTHER.iter().any(|other| *other == format!("{id}.toml")) {
+                continue;
+            }
+            match scenario(name, id, &file.name, &file.text) {
+                Ok(scenario) => suite.scenarios.push(Arc::new(scenario)),
+                Err(error) => errors.push(error),
+            }
+        }
+        if errors.is_empty() { Ok(suite) } else { Err(errors) }
+    }
+
+    /// Reads what a suite says beside its scenarios.
+    ///
+    /// # Errors
+    /// Everything that is wrong with these files.
+    pub fn frame(&self, name: &str) -> Result<Suite, Vec<FileErrors>> {
         let mut errors = Vec::new();
         let mut keep = |error: FileErrors| errors.push(error);
         let file = |other: &str| self.files.get(&format!("{name}/{other}"));
@@ -108,19 +133,6 @@ impl Corpus {
         }
         if let Some(file) = file("open.toml") {
             suite.open = open(&file.name, &file.text).map_err(&mut keep).unwrap_or_default();
-        }
-        for (path, file) in &self.files {
-            let Some(id) = path.strip_prefix(&format!("{name}/")).and_then(|rest| rest.strip_suffix(".toml"))
-            else {
-                continue;
-            };
-            if OTHER.iter().any(|other| *other == format!("{id}.toml")) {
-                continue;
-            }
-            match scenario(name, id, &file.name, &file.text) {
-                Ok(scenario) => suite.scenarios.push(Arc::new(scenario)),
-                Err(error) => keep(error),
-            }
         }
         if errors.is_empty() { Ok(suite) } else { Err(errors) }
     }

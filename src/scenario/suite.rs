@@ -13,7 +13,7 @@ use crate::datum::Pattern;
 use crate::requirement::Registry;
 
 /// A suite: everything that is said about one protocol.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Suite {
     /// Its name: `arcaflow`.
     pub name: String,

@@ -38,7 +38,7 @@ impl Children {
         gap: Duration,
     ) -> Result<(Wire, u32), Why> {
         let program = argv.first().map_or("", String::as_str);
-        let mut command = Command::new(program);
+        let mut command = Command::new(found_from_here(program, dir));
         command.args(argv.get(1..).unwrap_or_default()).envs(env).process_group(0).kill_on_drop(true);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         if let Some(dir) = dir {
@@ -110,6 +110,13 @@ impl Children {
             let _ = tokio::time::timeout(Duration::from_secs(2), waiter).await;
         }
     }
+}
+
+/// A relative program means one seen from our own folder, also where the process runs in another.
+fn found_from_here(program: &str, dir: Option<&str>) -> std::path::PathBuf {
+    let is_path = program.contains('/') && !program.starts_with('/');
+    let here = std::env::current_dir().ok().filter(|_| is_path && dir.is_some());
+    here.map_or_else(|| program.into(), |here| here.join(program))
 }
 
 fn why_not(program: &str, error: &std::io::Error) -> Why {

@@ -225,6 +225,7 @@ async fn serve_tcp(
             Job::Close(CloseHow::Write) => drop(sink.shutdown().await),
             Job::Close(CloseHow::Reset) => {
                 linger_zero(fd.as_ref());
+                sink.forget(); // dropped, it would say FIN first
                 return;
             }
             Job::Close(_) => {

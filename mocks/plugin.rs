@@ -1,38 +1,56 @@
-//! The plugin's process behind the server: session lines on its standard input and output.
+//! A plugin that a reference really starts: unpacked, its requirements looked up in the environment of an
+//! interpreter, then spoken to in session lines on its standard input and output.
 //!
 //! Source: langgenius/dify-plugin-daemon, bdb5642, internal/core/local_runtime, session_manager/session.go.
 
 use std::collections::BTreeMap;
 
-use super::message::{json, text};
 use crate::actor::{Act, Given, Payload, Target, WireId};
-use crate::codec::json::parse;
+use crate::codec::json::{self, parse};
 use crate::codec::lines::Lines;
 use crate::datum::Datum;
 use crate::mocks::Acting;
 use crate::package::Files;
 
-/// The first start of the plugin; each later one has the next number.
-const FIRST: u32 = 100;
-
-/// Exits with a reason where a requirement is not installed: nothing is fetched.
+/// Exits with a reason where a requirement is not installed: nothing is fetched. Where neither `packaging` nor pip is
+/// there, of the specifiers only `==` is understood.
 const CHECK: &str = "
 import re, sys
 from importlib import metadata
+try:
+    from packaging.requirements import Requirement
+except ImportError:
+    try:
+        from pip._vendor.packaging.requirements import Requirement
+    except ImportError:
+        Requirement = None
+
+def look(line):
+    if Requirement:
+        wanted = Requirement(line)
+        if wanted.marker and not wanted.marker.evaluate():
+            return None
+        there = metadata.version(wanted.name)
+        return None if wanted.specifier.contains(there, prereleases=True) else there
+    name = re.match(r'[A-Za-z0-9._-]+', line).group(0)
+    wanted = re.search(r'==\\s*([^\\s;,]+)', line)
+    there = metadata.version(name)
+    return None if not wanted or wanted.group(1) == there else there
+
 wrong = []
 for line in sys.argv[1].splitlines():
-    line = line.split('#')[0].strip()
+    line = re.split(r'(?:^|\\s)#', line)[0].strip()
     if not line or line.startswith('-'):
         continue
-    name = re.match(r'[A-Za-z0-9._-]+', line)
-    wanted = re.search(r'==\\s*([^\\s;,]+)', line)
     try:
-        there = metadata.version(name.group(0))
-    except (AttributeError, metadata.PackageNotFoundError):
+        there = look(line)
+    except metadata.PackageNotFoundError:
         wrong.append(line + ' is not installed')
-        continue
-    if wanted and wanted.group(1) != there:
-        wrong.append(line + ' is wanted, ' + there + ' is installed')
+    except Exception as error:
+        wrong.append(line + ' cannot be read: ' + str(error))
+    else:
+        if there:
+            wrong.append(line + ' is wanted, ' + there + ' is installed')
 sys.exit('; '.join(wrong) or 0)
 ";
 
@@ -54,6 +72,8 @@ pub(super) enum Said {
 #[derive(Default)]
 pub(super) struct Plugin {
     dir: String,
+    /// The wire of its first start is the next number; each later one has the next again.
+    before: u32,
     starts: u32,
     is_alive: bool,
     lines: Lines,
@@ -62,14 +82,15 @@ pub(super) struct Plugin {
 }
 
 impl Plugin {
-    pub(super) fn new(given: &Given) -> Self {
+    /// A plugin in a folder of this name; its wires have the numbers after `before`.
+    pub(super) fn new(given: &Given, name: &str, before: u32) -> Self {
         let temp = given.env.get("TMPDIR").map_or("/tmp", String::as_str);
         let own = given.values.get("pid").map_or("0", String::as_str);
-        Self { dir: format!("{temp}/plugfest-dify-json-{own}"), ..Self::default() }
+        Self { dir: format!("{temp}/plugfest-{name}-{own}"), before, ..Self::default() }
     }
 
     fn wire(&self) -> WireId {
-        WireId::own(FIRST + self.starts)
+        WireId::own(self.before + self.starts)
     }
 
     pub(super) fn is(&self, wire: WireId) -> bool {
@@ -179,5 +200,19 @@ fn envelope(session: u64, event: &str, data: Datum) -> Payload {
         ("event", Datum::text(event)),
         ("data", data),
     ]);
-    Payload::from((json(&message) + "\n").into_bytes())
+    Payload::from((text_of(&message) + "\n").into_bytes())
+}
+
+/// A text of a message; empty where there is none.
+pub(super) fn text(message: &Datum, key: &str) -> String {
+    message.get(key).and_then(Datum::as_text).unwrap_or_default().into_owned()
+}
+
+/// A value as JSON.
+pub(super) fn text_of(datum: &Datum) -> String {
+    let mut bytes = Vec::new();
+    match json::encode(datum, &mut bytes) {
+        Ok(()) => String::from_utf8_lossy(&bytes).into_owned(),
+        Err(why) => why,
+    }
 }
