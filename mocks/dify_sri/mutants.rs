@@ -112,4 +112,14 @@ pub const MUTANTS: &[Mutant] = &[
     go(daemon("ping-other-method-post", "DMN-PING-11")),
     go(daemon("instances-error-ignored", "DMN-INST-07")),
     go(daemon("status-not-told", "DMN-LAUNCH-06a")),
+    // Calls.
+    go(daemon("session-not-in-body", "DMN-INV-01")),
+    go(daemon("action-not-in-query", "DMN-INV-01")),
+    go(daemon("chunks-turned-round", "DMN-INV-02")),
+    go(daemon("end-of-call-ignored", "DMN-INV-02")),
+    go(daemon("bad-gateway-not-tried-again", "DMN-INV-03")),
+    go(daemon("tries-at-once", "DMN-INV-03")),
+    go(daemon("errors-tried-again", "DMN-INV-04")),
+    go(daemon("empty-answer-passes", "DMN-INV-06")),
+    go(daemon("key-sent-to-function", "DMN-INV-09")),
 ];
