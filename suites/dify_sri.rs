@@ -10,6 +10,8 @@ use plugfest::mocks::dify_sri::scripts;
 
 /// How long nothing comes until the peer counts as silent.
 const SILENCE: Duration = Duration::from_millis(250);
+/// A heartbeat of the script `drip`.
+const BEAT: &[u8] = b"e\r\n: still here\n\n\r\n";
 /// How much of a long answer is shown.
 const SHOWN: usize = 700;
 
@@ -66,7 +68,7 @@ fn seen(stream: &mut TcpStream) -> (Vec<u8>, &'static str) {
             }
             Err(_) => return (bytes, "reset"),
         }
-        if begun.elapsed() > Duration::from_secs(1) && bytes.ends_with(b"still here\n\n\r\n") {
+        if begun.elapsed() > Duration::from_secs(1) && bytes.ends_with(BEAT) {
             return (bytes, "still beating");
         }
     }
@@ -81,14 +83,6 @@ fn shown(bytes: &[u8], address: &str) -> String {
             let (start, end) = (text(&bytes[..SHOWN / 2]), text(&bytes[length - 80..]));
             format!("{start}..\n({length} bytes)\n..{end}")
         }
-    };
-    let beat = "13\\r\\n\n: still here\\n\n\\n\n\\r\\n\n";
-    let first = text.find(beat).map(|at| at + beat.len());
-    let text = match first {
-        Some(at) if text.matches(beat).count() > 1 => {
-            format!("{}(again and again)\n{}", &text[..at], text[at..].replace(beat, ""))
-        }
-        _ => text,
     };
     text.replace(address, "HERE")
 }
@@ -118,7 +112,11 @@ fn exchange(script: &str, served: &Served) -> String {
         if stream.write_all(request.as_bytes()).is_err() {
             told += "(the upload is not taken)\n";
         }
-        let (bytes, how) = seen(&mut stream);
+        let (mut bytes, how) = seen(&mut stream);
+        if let Some(at) = bytes.windows(BEAT.len()).position(|window| window == BEAT) {
+            let again = bytes.split_off(at + BEAT.len());
+            bytes.extend(if again.starts_with(BEAT) { b"(again and again)".as_slice() } else { &again });
+        }
         told += &format!("{}\n({how})\n", shown(&bytes, served.address()));
     }
     told
@@ -227,4 +225,71 @@ fn a_requirement_that_is_not_there_fails_the_build() {
         plugfest(&["mock", "dify-sri", "daemon", "launch", &path, "--url", &served.url, "--api-key", "k"]);
     assert_eq!(told.status, 1, "{}", told.out);
     assert!(told.err.contains("plugfest-no-such-package==0.0.0 is not installed"), "{}", told.err);
+}
+
+/// The daemon's command line with these words after `launch`.
+fn launch(words: &[&str]) -> Told {
+    plugfest(&[&["mock", "dify-sri", "daemon", "launch"], words].concat())
+}
+
+#[test]
+fn a_launch_that_cannot_begin_says_why() {
+    let told = launch(&["p", "--url", "nonsense", "--api-key", "k"]);
+    assert!(told.status == 2 && told.err.contains("\"nonsense\" is no http URL"), "{}", told.err);
+    let told = launch(&["p", "--url", "http://127.0.0.1:1"]);
+    assert!(told.status == 2 && told.err.contains("--api-key is missing"), "{}", told.err);
+    let told = launch(&["p", "--url", "http://127.0.0.1:1", "--api-key", "k"]);
+    assert!(told.status == 1 && told.err.contains("Connection refused"), "{}", told.err);
+}
+
+#[test]
+fn a_wrong_key_and_what_is_no_package_are_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("no.difypkg");
+    std::fs::write(&path, "this is no zip archive\n").expect("a file");
+    let path = path.display().to_string();
+    let served = Served::start(&["--api-key", "k"]);
+    let told = launch(&[&path, "--url", &served.url, "--api-key", "wrong"]);
+    assert!(told.status == 1 && told.err.contains("status 401"), "{}", told.err);
+    let told = launch(&[&path, "--url", &served.url, "--api-key", "k"]);
+    assert!(told.status == 1 && told.err.contains("status 400"), "{}", told.err);
+    let told = launch(&["/nonexistent.difypkg", "--url", &served.url, "--api-key", "k"]);
+    assert!(told.status == 1 && told.err.contains("/nonexistent.difypkg"), "{}", told.err);
+}
+
+#[test]
+fn a_peer_that_speaks_tls_is_no_runtime() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a client");
+        let _ = stream.read(&mut [0; 1024]);
+        let _ = stream.write_all(b"\x15\x03\x01\x00\x02\x02\x46");
+    });
+    let told = launch(&["p", "--url", &url, "--api-key", "k"]);
+    server.join().expect("no panic");
+    assert!(told.status == 1 && told.err.starts_with("ping: "), "{} {}", told.status, told.err);
+}
+
+#[test]
+fn a_script_with_an_error_shows_its_place() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("s.toml");
+    std::fs::write(&path, "role = \"daemon\"\n[[stp]]\n").expect("a file");
+    let runtime = |script: &str| plugfest(&["mock", "dify-sri", "runtime", "--script", script]);
+    let told = runtime(&path.display().to_string());
+    assert_eq!(told.status, 2, "{}", told.err);
+    assert!(told.err.contains("s.toml:2:3") && told.err.contains("did you mean `step`?"), "{}", told.err);
+    let told = runtime("stal");
+    assert!(told.status == 2 && told.err.contains("did you mean `stall`?"), "{}", told.err);
+    let told = runtime("failed[never]");
+    assert!(told.status == 2 && told.err.contains("healthz, start, build, run, end"), "{}", told.err);
+}
+
+#[test]
+fn a_scenario_of_the_suite_is_a_script() {
+    let served = Served::start(&["--script", &root("suites/dify-sri/failure/no-end.toml")]);
+    let told = exchange("no-end", &served);
+    assert!(told.contains("\"Stage\": \"run\", \"State\": \"success\""), "{told}");
+    assert!(!told.contains("\"Stage\": \"end\""), "{told}");
 }
