@@ -454,7 +454,8 @@ impl Daemon {
                 }
             }
             (Kind::Message, Purpose::Call(number)) if (200..300).contains(&exchange.status) => {
-                if self.calls[number].line(&message.datum, &self.mutant) {
+                let is_over = self.calls[number].line(&message.datum, &self.mutant);
+                if is_over {
                     self.close(wire, out);
                     self.called(number, out);
                 }
