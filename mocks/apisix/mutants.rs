@@ -27,6 +27,7 @@ pub const MUTANTS: &[Mutant] = &[
     runner("interrupt-is-ignored", "APISIX-LIFE-03"),
     // Frames.
     runner("calls-are-answered-twice", "APISIX-FRAME-01"),
+    runner("prepare-is-answered-twice", "APISIX-FRAME-01"),
     also(
         runner("reply-has-another-type", "APISIX-FRAME-01"),
         &["APISIX-CONF-01", "APISIX-CALL-03", "APISIX-CONF-04"],

@@ -287,6 +287,9 @@ impl Runner {
         let field = if self.is("reply-has-another-type") { "id" } else { "token" };
         let reply = Datum::map([("type", Datum::text(kind)), (field, Datum::from(token))]);
         self.send(wire, &reply, out);
+        if self.is("prepare-is-answered-twice") {
+            self.send(wire, &reply, out);
+        }
     }
 
     /// A configuration lives for its time after its last use, and a fifth longer.

@@ -232,10 +232,10 @@ impl Play {
                 let Some(mut watch) = self.guards[index].watch.take() else { return false };
                 let result = watch.see(view, &self.bindings);
                 self.guards[index].watch = Some(watch);
-                if let Err(why) = result {
+                if let Err(why) = &result {
                     self.break_rule(index, lane, view, None, &format!("{name}: {why}"));
                 }
-                false
+                result.is_err()
             }
             _ => false,
         }

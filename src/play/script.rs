@@ -14,6 +14,9 @@ use crate::scenario::{
 };
 use crate::subject::Subject;
 
+/// `on` of a rule that concerns every connection like those of the role's first lane.
+const EACH: &str = "*";
+
 /// Times that `[timing]` has unless a suite, scenario or subject says otherwise.
 const TIMING: [(&str, Nanos); 7] = [
     ("start", 5_000_000_000),
@@ -642,7 +645,8 @@ impl Builder<'_> {
         let holds =
             |names: &[Text], name: &str| names.is_empty() || names.iter().any(|text| text.text == name);
         let id = rule.id.as_ref().map(|id| id.text.as_str()).unwrap_or_default();
-        let lanes_exist = rule.on.iter().all(|on| self.lanes.iter().any(|lane| lane.name == on.text));
+        let lanes_exist =
+            rule.on.iter().all(|on| on.text == EACH || self.lanes.iter().any(|lane| lane.name == on.text));
         holds(&rule.profiles, profile)
             && holds(&rule.modes, mode)
             && rule.role.as_ref().is_none_or(|role| role.text == self.scenario.role.text)
@@ -650,9 +654,16 @@ impl Builder<'_> {
             && lanes_exist
     }
 
+    /// The role's first lane and those that `open` and `listen` make after it.
+    fn like_the_first(&self) -> Vec<usize> {
+        let made = |lane: &Lane| matches!(lane.source, LaneSource::Made { like: 0 });
+        (0..self.lanes.len()).filter(|index| *index == 0 || made(&self.lanes[*index])).collect()
+    }
+
     fn guard(&mut self, rule: &Rule, label: String, of_suite: bool) -> Option<Guard> {
         let lanes: Vec<usize> = match rule.on.as_slice() {
             [] => vec![0],
+            [each] if each.text == EACH => self.like_the_first(),
             names => names.iter().filter_map(|name| self.find_lane(name)).collect(),
         };
         if let Some(covers) = &rule.covers {

@@ -102,12 +102,13 @@ impl Codec for Apisix {
 pub fn watch(name: &str) -> Option<Box<dyn crate::protocol::Watch>> {
     match name {
         "meaning" => Some(Box::new(watch::Meaning)),
+        "prepared-once" => Some(Box::new(watch::PreparedOnce::default())),
         _ => None,
     }
 }
 
 /// The names of the stateful checks.
-pub const WATCHES: [&str; 1] = ["meaning"];
+pub const WATCHES: [&str; 2] = ["meaning", "prepared-once"];
 
 fn message(frame: &Frame, from: Side, defaults: bool) -> Result<Message, Malformed> {
     let wire = frame.wire.clone();

@@ -20,3 +20,23 @@ impl Watch for Meaning {
         difference(&called(&request, expected), &called(&request, reply)).map_or(Ok(()), Err)
     }
 }
+
+/// No reply to PrepareConf comes a second time: none bears the token of the one before.
+#[derive(Default)]
+pub(super) struct PreparedOnce {
+    last: Option<Datum>,
+}
+
+impl Watch for PreparedOnce {
+    fn see(&mut self, view: View<'_>, _: &Bindings) -> Result<(), String> {
+        let reply = view.datum.filter(|datum| datum.get("type") == Some(&Datum::text("PrepareConf")));
+        let Some(token) = reply.filter(|_| view.kind == Kind::Message).and_then(|reply| reply.get("token"))
+        else {
+            return Ok(());
+        };
+        match self.last.replace(token.clone()) {
+            Some(last) if last == *token => Err("this reply came before".into()),
+            _ => Ok(()),
+        }
+    }
+}
