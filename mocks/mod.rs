@@ -67,6 +67,7 @@ pub struct SubjectOf {
 /// All references.
 pub const REFERENCES: &[Reference] = &[
     apisix::RUNNER,
+    apisix::GATEWAY,
     arcaflow::PLUGIN,
     arcaflow::ENGINE,
     dify_json::CLIENT,

@@ -36,7 +36,7 @@ fn nobody_listens() {
 fn the_path_is_taken_by_a_file() {
     let (status, text) = shell("echo > $p");
     assert_eq!(status, 1, "{text}");
-    assert!(text.contains("refused"), "{text}");
+    assert!(text.contains("a file that is no socket"), "{text}");
 }
 
 #[test]
@@ -67,4 +67,30 @@ fn the_reference_says_what_is_wrong_with_its_address() {
     assert!(status == 1 && text.contains("a file that is no socket"), "{status} {text}");
     let (status, text) = mock("/tmp/x");
     assert!(status == 1 && text.contains("must be unix:PATH"), "{status} {text}");
+}
+
+#[test]
+fn the_gateway_says_why_it_reaches_no_runner() {
+    let call = |socket: &str| {
+        let mut command = Command::cargo_bin("plugfest").expect("the binary is built");
+        command.args([
+            "mock",
+            "apisix",
+            "gateway",
+            "--socket",
+            socket,
+            "--conf",
+            "noop={}",
+            "--request",
+            "GET /",
+        ]);
+        told(&command.output().expect("it runs"))
+    };
+    let (status, text) = call(&"x".repeat(200));
+    assert!(status == 2 && text.contains("at most 107 bytes"), "{status} {text}");
+    let (status, text) = call("no-such-folder/socket");
+    assert!(status == 3 && text.contains("nobody listens there"), "{status} {text}");
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    let (status, text) = call(&file.path().display().to_string());
+    assert!(status == 3 && text.contains("a file that is no socket"), "{status} {text}");
 }

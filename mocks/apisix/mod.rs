@@ -1,5 +1,6 @@
 //! References of the Apache APISIX external plugin runner protocol.
 
+mod gateway;
 mod mutants;
 mod plugin;
 mod runner;
@@ -19,4 +20,41 @@ pub const RUNNER: Reference = Reference {
             --mutant NAME     deviate in one named way (see `plugfest list`)",
     make: runner::make,
     subject: || SubjectOf { capabilities: &["conformance-plugin"], ..SubjectOf::default() },
+};
+
+/// The reference gateway.
+pub const GATEWAY: Reference = Reference {
+    suite: "apisix",
+    role: "gateway",
+    profiles: &["apisix"],
+    about: "a gateway that calls a runner: by hand, or for clients with an upstream",
+    usage: "--socket PATH     where the runner listens\n\
+            --conf NAME=VALUE a plugin of the configuration; may come again\n\
+            --timeout S       how long a reply may take (60)\n\
+            --var NAME=VALUE  a variable that the runner may ask for; may come again\n\
+            \n\
+            One call by hand: shows the frames, what the reply does, and what goes to the upstream\n\
+            --request 'GET /x?y=1'   [--header 'Name: value'].. [--body FILE]\n\
+            \n\
+            A small gateway; after `--` the command of a runner that it starts itself\n\
+            --listen PORT --upstream URL   [--allow-degradation] [-- COMMAND]\n\
+            --driven          takes `configure` as a driver does, see suites/apisix/SUBJECT.md\n\
+            \n\
+            --mutant NAME     deviate in one named way (see `plugfest list`)",
+    make: gateway::make,
+    subject: || SubjectOf {
+        capabilities: &["configure"],
+        driver: Some(&[
+            "--driven",
+            "--listen",
+            "{port}",
+            "--upstream",
+            "{upstream}",
+            "--socket",
+            "{socket}",
+            "--conf",
+            "rewrite={}",
+        ]),
+        ..SubjectOf::default()
+    },
 };

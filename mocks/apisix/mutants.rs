@@ -11,6 +11,10 @@ const fn runner(name: &'static str, breaks: &'static str) -> Mutant {
     Mutant { name, role: "runner", breaks, also: &[], profile: "" }
 }
 
+const fn gateway(name: &'static str, breaks: &'static str) -> Mutant {
+    Mutant { name, role: "gateway", breaks, also: &[], profile: "" }
+}
+
 const fn also(mutant: Mutant, also: &'static [&'static str]) -> Mutant {
     Mutant { also, ..mutant }
 }
@@ -99,4 +103,21 @@ pub const MUTANTS: &[Mutant] = &[
     runner("thirty-connections-at-most", "APISIX-CONC-01"),
     runner("slow-plugin-holds-up-all", "APISIX-CONC-02"),
     runner("tokens-repeat-under-load", "APISIX-CONC-03"),
+    // The gateway.
+    also(gateway("prepares-every-time", "APISIX-CALLER-01"), &["APISIX-CALLER-20"]),
+    gateway("calls-with-token-0", "APISIX-CALLER-20"),
+    gateway("unknown-action-is-a-stop", "APISIX-CALLER-10"),
+    gateway("never-tries-again", "APISIX-CALLER-03"),
+    also(gateway("tries-again-after-any-error", "APISIX-CALLER-04"), &["APISIX-CALLER-20"]),
+    gateway("absent-is-empty", "APISIX-CALLER-06"),
+    also(gateway("unknown-question-is-answered", "APISIX-CALLER-07"), &["APISIX-CALLER-20"]),
+    gateway("stop-body-is-lost", "APISIX-CALLER-08"),
+    gateway("stop-headers-replace", "APISIX-CALLER-08"),
+    gateway("query-is-lost", "APISIX-CALLER-09"),
+    gateway("path-is-not-escaped", "APISIX-CALLER-09"),
+    gateway("arguments-replace", "APISIX-CALLER-09"),
+    gateway("deleted-argument-stays", "APISIX-CALLER-09"),
+    gateway("response-headers-are-lost", "APISIX-CALLER-09"),
+    gateway("any-type-is-a-reply", "APISIX-CALLER-11"),
+    gateway("closed-is-silence", "APISIX-CALLER-11"),
 ];

@@ -29,9 +29,14 @@ impl Play {
         }
     }
 
-    /// Starts the subject once our listeners are ready, unless a step says when.
+    /// Starts the subject, and its driver, once our listeners are ready, unless a step says when.
     fn start_subject(&mut self) -> bool {
         let waiting = self.asked.values().any(|asked| matches!(asked, Asked::Listener));
+        if self.driver.is_none() && !waiting && !self.is_closing() && self.needs_driver() {
+            let act = self.stage(0).start_driver();
+            self.ask(act, Asked::Nobody);
+            return true;
+        }
         let can_start = !self.script.subject.command.is_empty();
         if !self.script.starts || self.subject.is_some() || waiting || !can_start || self.is_closing() {
             return false;

@@ -231,11 +231,12 @@ impl Play {
             GuardKind::Check(name) => {
                 let Some(mut watch) = self.guards[index].watch.take() else { return false };
                 let result = watch.see(view, &self.bindings);
+                let spoke = result.is_err() && watch.speaks();
                 self.guards[index].watch = Some(watch);
                 if let Err(why) = &result {
                     self.break_rule(index, lane, view, None, &format!("{name}: {why}"));
                 }
-                result.is_err()
+                spoke
             }
             _ => false,
         }

@@ -271,7 +271,9 @@ impl Play {
             }
         };
         self.bindings.set(format!("{name}.url"), url.clone());
-        if lane == 0 || matches!(self.script.lanes[lane].source, LaneSource::Declared(_)) {
+        if name == "upstream" {
+            self.bindings.set(name, url);
+        } else if lane == 0 || matches!(self.script.lanes[lane].source, LaneSource::Declared(_)) {
             if let Some(port) = port {
                 self.bindings.set("port", port);
                 self.bindings.set("url", url);

@@ -249,14 +249,10 @@ impl Play {
                 self.ask(act, Asked::Listener);
             }
         }
-        if self.needs_driver() {
-            let act = Stage::new(self, 0, None, None).start_driver();
-            self.ask(act, Asked::Nobody);
-        }
     }
 
     /// Whether any act of this case is a driver operation, and the subject has a driver.
-    fn needs_driver(&self) -> bool {
+    pub(super) fn needs_driver(&self) -> bool {
         self.script.subject.driver.is_some()
             && self
                 .script

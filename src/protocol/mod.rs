@@ -21,6 +21,11 @@ pub trait Watch: Send {
     /// # Errors
     /// What is wrong with it, in words.
     fn see(&mut self, view: View<'_>, bindings: &Bindings) -> Result<(), String>;
+
+    /// Whether a message with which something is wrong is thereby told of, so that it is not unexpected as well.
+    fn speaks(&self) -> bool {
+        false
+    }
 }
 
 /// The codec of a lane.

@@ -87,7 +87,7 @@ impl World<'_> {
                 What::Failed {
                     act,
                     taken: 0,
-                    why: Why { failure, text: format!("cannot connect to {to}: {error}") },
+                    why: Why { failure, text: format!("cannot connect to {to}: {}", reason(to, &error)) },
                 }
             };
             match &addr {
@@ -109,6 +109,21 @@ impl World<'_> {
             }
         });
         self.wires.insert(id, Wire::new(jobs, task, Vec::new(), gate));
+    }
+}
+
+/// Why a connection failed, as far as the path of a socket tells.
+fn reason(to: &str, error: &std::io::Error) -> String {
+    let taken = std::fs::symlink_metadata(to).is_ok_and(|meta| !meta.file_type().is_socket());
+    match error.kind() {
+        _ if taken => "it is a file that is no socket".into(),
+        std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused => {
+            format!("nobody listens there ({error})")
+        }
+        std::io::ErrorKind::PermissionDenied => {
+            format!("this user may not write to the socket ({error})")
+        }
+        _ => error.to_string(),
     }
 }
 

@@ -39,4 +39,8 @@ impl Watch for PreparedOnce {
             _ => Ok(()),
         }
     }
+
+    fn speaks(&self) -> bool {
+        true
+    }
 }
