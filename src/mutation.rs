@@ -57,6 +57,7 @@ pub fn kill(suite: &Suite, mutant: &Mutant, folder: &Path) -> Result<Kill, Strin
         turns: Turns::new(1),
         ignore_needs: true,
         folder: folder.to_path_buf(),
+        every_exchange: false,
         stop: Arc::new(AtomicBool::new(false)),
     };
     runner::run(suite, &plan, &options, &mut |event| {

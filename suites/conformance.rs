@@ -122,7 +122,8 @@ fn passes(suite: &Suite, case: Case, vehicle: Vehicle) -> Verdicts {
     let folder = runner::case_folder(folder());
     std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
     let stop = Arc::new(AtomicBool::new(false));
-    let options = Options { vehicle, turns: Turns::new(1), ignore_needs: true, folder, stop };
+    let turns = Turns::new(1);
+    let options = Options { vehicle, turns, ignore_needs: true, folder, every_exchange: false, stop };
     let mut problem = None;
     runner::run(suite, &plan, &options, &mut |event| {
         if let RunEvent::Finished(result) = event

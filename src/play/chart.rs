@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use serde::Serialize;
 
-use crate::actor::Nanos;
+use crate::actor::{Nanos, Payload, Piece};
 use crate::datum::{Datum, View, brief};
 
 /// Most entries that are kept.
@@ -15,6 +15,8 @@ const KEPT: usize = 400;
 pub struct Entry {
     /// When, in nanoseconds since the start of the case.
     pub at: Nanos,
+    /// The number of the event at which it happened; findings name it too.
+    pub seq: u64,
     /// The lane.
     pub lane: String,
     /// `<` from the subject, `>` to it, `-` what happened to a wire or was done by us.
@@ -29,6 +31,8 @@ pub struct Entry {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Chart {
     entries: VecDeque<Entry>,
+    /// The time and number of the event that is being taken.
+    now: (Nanos, u64),
     /// How many entries were dropped.
     pub dropped: usize,
 }
@@ -39,35 +43,64 @@ impl Chart {
         self.entries.iter()
     }
 
-    pub(super) fn sent(&mut self, at: Nanos, lane: String, value: &Datum) {
-        self.push(Entry { at, lane, way: '>', text: brief(value), hex: String::new() });
+    /// What is noted from here on happens at this event.
+    pub(super) fn turn_to(&mut self, at: Nanos, seq: u64) {
+        self.now = (at, seq);
     }
 
-    pub(super) fn did(&mut self, at: Nanos, lane: String, text: &str) {
-        self.push(Entry { at, lane, way: '-', text: text.into(), hex: String::new() });
+    pub(super) fn sent(&mut self, lane: String, value: &Datum) {
+        self.push(lane, '>', brief(value), String::new());
     }
 
-    pub(super) fn came(&mut self, at: Nanos, lane: String, view: View<'_>, bytes: &[u8]) {
+    /// The bytes of what was sent last on this lane.
+    pub(super) fn wrote(&mut self, lane: &str, bytes: &Payload) {
+        let last = self.entries.iter_mut().rev().take_while(|entry| entry.seq == self.now.1);
+        if let Some(entry) = last.into_iter().find(|entry| entry.way == '>' && entry.lane == lane) {
+            let size = bytes.pieces().iter().map(size).sum();
+            let start = match bytes.pieces().first() {
+                Some(Piece::Bytes(blob)) => &blob.0[..],
+                _ => &[],
+            };
+            if entry.hex.is_empty() && !start.is_empty() {
+                entry.hex = hex(start, size);
+            }
+        }
+    }
+
+    pub(super) fn did(&mut self, lane: String, text: &str) {
+        self.push(lane, '-', text.into(), String::new());
+    }
+
+    pub(super) fn came(&mut self, lane: String, view: View<'_>, bytes: &[u8]) {
         let way = if view.kind == crate::datum::Kind::Message { '<' } else { '-' };
-        self.push(Entry { at, lane, way, text: view.to_string(), hex: hex(bytes) });
+        self.push(lane, way, view.to_string(), hex(bytes, bytes.len() as u64));
     }
 
-    fn push(&mut self, entry: Entry) {
+    fn push(&mut self, lane: String, way: char, text: String, hex: String) {
         if self.entries.len() == KEPT {
             self.entries.pop_front();
             self.dropped += 1;
         }
-        self.entries.push_back(entry);
+        let (at, seq) = self.now;
+        self.entries.push_back(Entry { at, seq, lane, way, text, hex });
     }
 }
 
-/// Up to 48 bytes in hex, in groups of four.
-fn hex(bytes: &[u8]) -> String {
+/// How many bytes a run has; of a package only the shell knows it.
+fn size(piece: &Piece) -> u64 {
+    match piece {
+        Piece::Bytes(blob) => blob.0.len() as u64,
+        Piece::Gen(generated) => generated.len(),
+        Piece::Package(_) => 0,
+    }
+}
+
+/// Up to 48 bytes in hex, in groups of four, of so many in all.
+fn hex(bytes: &[u8], size: u64) -> String {
     const SHOWN: usize = 48;
-    let groups: Vec<String> = bytes[..bytes.len().min(SHOWN)]
-        .chunks(4)
-        .map(|group| group.iter().map(|byte| format!("{byte:02x}")).collect())
-        .collect();
-    let more = if bytes.len() > SHOWN { format!(" … {} bytes", bytes.len()) } else { String::new() };
+    let shown = &bytes[..bytes.len().min(SHOWN)];
+    let groups: Vec<String> =
+        shown.chunks(4).map(|group| group.iter().map(|byte| format!("{byte:02x}")).collect()).collect();
+    let more = if size > shown.len() as u64 { format!(" … {size} bytes") } else { String::new() };
     groups.join(" ") + &more
 }

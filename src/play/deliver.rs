@@ -35,7 +35,7 @@ impl Play {
             self.viewed(wire, lane);
         }
         let bytes = self.bytes_of(wire, &range);
-        self.chart.came(self.now, self.script.lanes[lane].name.clone(), view, &bytes);
+        self.chart.came(self.script.lanes[lane].name.clone(), view, &bytes);
         let path = self.path_of(lane, wire, kind);
         let taken = self.find_taker(&path, view);
         let watched = self.watch(&path, view, taken.as_ref().map(|(taker, _)| *taker));

@@ -362,6 +362,7 @@ impl Actor for Play {
         }
         self.now = event.at;
         self.seq = event.seq;
+        self.chart.turn_to(event.at, event.seq);
         self.take(&event.what);
         self.advance(event.what == What::Time);
         self.set_alarm();

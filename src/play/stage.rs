@@ -104,6 +104,7 @@ impl<'a> Stage<'a> {
         if bytes.is_empty() {
             return;
         }
+        self.play.chart.wrote(&self.play.script.lanes[self.lane].name, &bytes);
         let act = self.act(Act::Write { wire, part, bytes, pieces });
         if let Some(wire) = self.play.wires.get_mut(&wire) {
             wire.acts.push(act);
@@ -113,13 +114,13 @@ impl<'a> Stage<'a> {
     /// Puts a value that we send into the chart.
     pub fn note_sent(&mut self, value: &Datum) {
         let lane = self.play.script.lanes[self.lane].name.clone();
-        self.play.chart.sent(self.play.now, lane, value);
+        self.play.chart.sent(lane, value);
     }
 
     /// Remembers that we closed a wire.
     pub fn closed(&mut self, wire: WireId, how: CloseHow) {
         let lane = self.play.script.lanes[self.lane].name.clone();
-        self.play.chart.did(self.play.now, lane, &format!("close {how:?}").to_lowercase());
+        self.play.chart.did(lane, &format!("close {how:?}").to_lowercase());
         if let Some(wire) = self.play.wires.get_mut(&wire) {
             wire.we_closed = true;
         }
@@ -169,7 +170,7 @@ impl<'a> Stage<'a> {
             self.play.starting();
         }
         let lane = script.lanes[self.lane].name.clone();
-        self.play.chart.did(self.play.now, lane, &format!("start {}", argv.join(" ")));
+        self.play.chart.did(lane, &format!("start {}", argv.join(" ")));
         Ok(self.spawn(wire, argv, env))
     }
 
@@ -309,7 +310,7 @@ impl<'a> Stage<'a> {
             None => self.subject_address(lane)?,
         };
         let wire = self.new_wire(lane, false);
-        self.play.chart.did(self.play.now, name.into(), "open");
+        self.play.chart.did(name.into(), "open");
         Ok(self.connect(wire, addr))
     }
 

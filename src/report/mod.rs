@@ -1,12 +1,14 @@
 //! Reports: each is a function of the events of a run. A reporter never decides.
 
 mod github;
+mod html;
 mod human;
 mod jsonl;
 mod junit;
 mod markdown;
 
 pub use github::Github;
+pub use html::Html;
 pub use human::{Human, closing_line};
 pub use jsonl::Jsonl;
 pub use junit::Junit;
@@ -32,7 +34,7 @@ pub struct About<'a> {
 }
 
 /// The formats of `--report FORMAT=PATH`.
-pub const FORMATS: [&str; 4] = ["jsonl", "junit", "github", "markdown"];
+pub const FORMATS: [&str; 5] = ["jsonl", "junit", "github", "markdown", "html"];
 
 /// A reporter of a format that writes to a file; `None` for a format that is none.
 pub fn of_format(format: &str, out: impl std::io::Write + 'static) -> Option<Box<dyn Reporter>> {
@@ -41,6 +43,7 @@ pub fn of_format(format: &str, out: impl std::io::Write + 'static) -> Option<Box
         "junit" => Some(Box::new(Junit::new(out))),
         "github" => Some(Box::new(Github::new(out))),
         "markdown" => Some(Box::new(Markdown::new(out))),
+        "html" => Some(Box::new(Html::new(out))),
         _ => None,
     }
 }

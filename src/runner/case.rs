@@ -53,7 +53,7 @@ pub(super) fn play(
     let mut result = CaseResult::not_played(case, Verdict::Pass, "");
     result.millis = begun.elapsed().as_millis() as u64;
     match played {
-        Ok(Ok(play)) => judge(&mut result, script, &play),
+        Ok(Ok(play)) => judge(&mut result, script, &play, options.every_exchange),
         Ok(Err(why)) => {
             result.verdict = Verdict::Inconclusive;
             result.reason = why;
@@ -74,7 +74,7 @@ pub(super) fn play(
     result
 }
 
-fn judge(result: &mut CaseResult, script: &Script, play: &Play) {
+fn judge(result: &mut CaseResult, script: &Script, play: &Play, every_exchange: bool) {
     let outcome = play.outcome();
     let findings = outcome.findings.into_iter().map(|finding| {
         let level = level(script, &finding.requirement);
@@ -95,7 +95,7 @@ fn judge(result: &mut CaseResult, script: &Script, play: &Play) {
         result.reason = judged.finding.message.clone();
     }
     result.findings = judged;
-    if result.verdict != Verdict::Pass || !result.findings.is_empty() {
+    if every_exchange || result.verdict != Verdict::Pass || !result.findings.is_empty() {
         result.chart = play.chart().entries().cloned().collect();
     }
 }

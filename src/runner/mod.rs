@@ -28,6 +28,8 @@ pub struct Options {
     pub ignore_needs: bool,
     /// The folder in which cases have theirs and transcripts are kept.
     pub folder: PathBuf,
+    /// Whether the exchange of a case that passes is told too.
+    pub every_exchange: bool,
     /// Set from outside to end the run early; what was judged stays.
     pub stop: Arc<AtomicBool>,
 }

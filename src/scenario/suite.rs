@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use sha2::{Digest, Sha256};
+
 use super::Duration;
 use super::error::FileErrors;
 use super::model::{Body, LaneSpec, Launch, Rule, Scenario, Source, Step, ViewSpec};
@@ -79,6 +81,18 @@ pub struct Role {
 }
 
 impl Suite {
+    /// A short hash of what the suite says: two reports with the same one judged by the same words.
+    pub fn hash(&self) -> String {
+        let mut hash = Sha256::new();
+        hash.update(self.text.as_bytes());
+        hash.update(self.rules_text.as_bytes());
+        for scenario in &self.scenarios {
+            hash.update(scenario.id.as_bytes());
+            hash.update(scenario.text.as_bytes());
+        }
+        hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// Reads `suite.toml`; the other files are added by the corpus.
     ///
     /// # Errors

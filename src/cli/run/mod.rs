@@ -33,7 +33,7 @@ pub struct Args {
     /// Accepted findings.
     #[arg(long, value_name = "FILE")]
     baseline: Option<PathBuf>,
-    /// A report in a format: jsonl, junit, github or markdown.
+    /// A report in a format: jsonl, junit, github, markdown or html.
     #[arg(long, value_name = "FORMAT=PATH")]
     report: Vec<String>,
     /// Transport variants to run.

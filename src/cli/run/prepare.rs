@@ -68,6 +68,7 @@ pub(super) fn prepare(
             turns: turns.clone(),
             ignore_needs: args.ignore_needs,
             folder: folder.join(format!("r{nth}")),
+            every_exchange: args.report.iter().any(|report| report.starts_with("html=")),
             stop: stop.clone(),
         };
         std::fs::create_dir_all(&options.folder)
