@@ -22,6 +22,9 @@ const VERDICTS: [Verdict; 7] = [
     Verdict::NotApplicable,
 ];
 
+/// How many causes are shown at once.
+const FIRST: usize = 3;
+
 type Causes<'a> = [(&'a (String, String), &'a Cause)];
 
 /// What stands before the cases and after them.
@@ -149,16 +152,11 @@ fn mend_first(causes: &Causes<'_>, stale: &[String]) -> Markup {
         @if !causes.is_empty() {
             section.causes {
                 h2 { "Mend first" }
-                ol {
-                    @for ((suite, id), cause) in causes {
-                        li {
-                            span.level.{ (cause.level) } { (cause.level) } " "
-                            button.find type="button" data-q=(id) title="show its cases" { (visible(id)) }
-                            span.tag { (suite) }
-                            span.tag { (cause.cases.len()) @if cause.cases.len() == 1 { " case" } @else { " cases" } }
-                            p { (visible(&cause.rule)) }
-                            @for source in &cause.source { span.source { "source: " (visible(source)) } }
-                        }
+                ol { @for ((suite, id), cause) in causes.iter().take(FIRST) { (one_cause(suite, id, cause)) } }
+                @if causes.len() > FIRST {
+                    details.more {
+                        summary { (causes.len() - FIRST) " more broken rules" }
+                        ol { @for ((suite, id), cause) in causes.iter().skip(FIRST) { (one_cause(suite, id, cause)) } }
                     }
                 }
             }
@@ -168,6 +166,19 @@ fn mend_first(causes: &Causes<'_>, stale: &[String]) -> Markup {
                 h2 { "Stale entries of the baseline" }
                 @for entry in stale { pre { (entry) } }
             }
+        }
+    }
+}
+
+fn one_cause(suite: &str, id: &str, cause: &Cause) -> Markup {
+    html! {
+        li {
+            span.level.{ (cause.level) } { (cause.level) } " "
+            button.find type="button" data-q=(id) title="show its cases" { (visible(id)) }
+            span.tag { (suite) }
+            span.tag { (cause.cases.len()) @if cause.cases.len() == 1 { " case" } @else { " cases" } }
+            p { (visible(&cause.rule)) }
+            @for source in &cause.source { span.source { "source: " (visible(source)) } }
         }
     }
 }
