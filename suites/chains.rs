@@ -1,6 +1,6 @@
 //! References and real implementations behind one another, as processes.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 const PLUGFEST: &str = env!("CARGO_BIN_EXE_plugfest");
@@ -29,12 +29,134 @@ fn dify_daemon_and_reference_plugin() {
 
 #[test]
 fn dify_daemon_and_the_python_sdk() {
-    let peer = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/peers/dify-python");
-    let python = format!("{peer}/build/venv/bin/python");
-    if !Path::new(&python).exists() {
-        return println!("not run: the Dify Python SDK is not set up (fixtures/peers/dify-python/README.md)");
+    let Some(python) = set_up("dify-python", "venv/bin/python") else { return };
+    echoes(&daemon("tool/echo", r#"{"text": "hi"}"#, &[&python, &peer("dify-python/main.py")]));
+}
+
+#[test]
+fn the_python_sdk_calls_back_into_dify_daemon() {
+    let Some(python) = set_up("dify-python", "venv/bin/python") else { return };
+    let params = r#"{"op": "storage-set", "key": "k", "value": "größe"}"#;
+    let output = daemon("tool/back", params, &[&python, &peer("dify-python/main.py")]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("\"set\""), "{}", text(&output.stdout));
+}
+
+fn peer(path: &str) -> String {
+    format!("{}/fixtures/peers/{path}", env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A program of a peer; where it is not set up, the test names it and does not run.
+fn set_up(name: &str, program: &str) -> Option<String> {
+    let path = peer(&format!("{name}/build/{program}"));
+    if Path::new(&path).exists() {
+        return Some(path);
     }
-    echoes(&daemon("tool/echo", r#"{"text": "hi"}"#, &[&python, &format!("{peer}/main.py")]));
+    println!("not-run: the peer {name} is not set up (fixtures/peers/{name}/README.md)");
+    None
+}
+
+const ECHO: &str = r#"{"type": "tool", "action": "invoke_tool", "request": {"provider": "plugfest", "tool": "echo", "credentials": {}, "tool_parameters": {"text": "hi"}}}"#;
+
+/// The package of the conformance plugin, as `plugfest package` makes it.
+fn package(folder: &Path) -> PathBuf {
+    let file = folder.join("good.difypkg");
+    let words = ["package", &peer("dify-python"), "--output"];
+    let output = Command::new(PLUGFEST).args(words).arg(&file).output().expect("plugfest starts");
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    file
+}
+
+/// The JSON client asks a JSON server, which serves a plugin in this mode.
+fn client(mode: &str, package: &Path, plugin: &[&str]) -> Output {
+    let words =
+        ["mock", "dify-json", "client", "--request", ECHO, "--", PLUGFEST, "mock", "dify-json", "server"];
+    Command::new(PLUGFEST)
+        .args(words)
+        .arg(package)
+        .args(["-m", mode])
+        .args(plugin)
+        .output()
+        .expect("plugfest starts")
+}
+
+#[track_caller]
+fn client_got_hi(output: &Output) {
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(
+        text(&output.stdout).contains(r#""text": "hi""#) || text(&output.stdout).contains(r#""text":"hi""#)
+    );
+}
+
+#[test]
+fn json_client_and_json_server_with_the_built_in_plugin() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let package = package(folder.path());
+    for mode in ["stdio", "tcp"] {
+        client_got_hi(&client(mode, &package, &["--builtin"]));
+    }
+}
+
+#[test]
+fn json_client_json_server_and_the_package_of_the_python_sdk() {
+    let Some(python) = set_up("dify-python", "venv/bin/python") else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let package = package(folder.path());
+    for mode in ["stdio", "tcp"] {
+        client_got_hi(&client(mode, &package, &["--python", &python]));
+    }
+}
+
+/// The engine runs a step of a plugin command.
+fn engine(step: &str, input: &str, plugin: &[&str]) -> Output {
+    let words = ["mock", "arcaflow", "engine", "--step", step, "--input", input, "--"];
+    Command::new(PLUGFEST).args(words).args(plugin).output().expect("plugfest starts")
+}
+
+#[test]
+fn arcaflow_engine_and_the_go_sdk() {
+    let Some(plugin) = set_up("arcaflow-go", "plugin") else { return };
+    let output = engine("echo", r#"{"message": "hi"}"#, &[&plugin, "--atp"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains(r#""output_id": "success""#), "{}", text(&output.stdout));
+    let refused = engine("echo", r#"{"message": {}}"#, &[&plugin, "--atp"]);
+    assert_eq!(refused.status.code(), Some(1), "{}", text(&refused.stdout));
+}
+
+/// What mocks/README.md shows works as it stands there.
+#[test]
+fn what_the_readme_shows() {
+    let readme = include_str!("../mocks/README.md");
+    let folder = tempfile::tempdir().expect("a folder");
+    package(folder.path());
+    let plugfest = Path::new(PLUGFEST).parent().expect("a folder").display().to_string();
+    let path = format!("{plugfest}:{}", std::env::var("PATH").unwrap_or_default());
+    let mut blocks = readme.split("```sh\n").skip(1).filter_map(|rest| rest.split_once("\n```"));
+    let commands: Vec<&str> =
+        blocks.by_ref().flat_map(|(block, _)| block.lines()).filter(|line| !line.is_empty()).collect();
+    assert!(commands.len() >= 4, "{commands:?}");
+    for command in commands {
+        let output = Command::new("sh")
+            .args(["-c", command])
+            .env("PATH", &path)
+            .current_dir(folder.path())
+            .output()
+            .expect("a shell");
+        assert_eq!(output.status.code(), Some(0), "{command}\n{}", text(&output.stderr));
+        assert!(text(&output.stdout).contains("hi"), "{command}\n{}", text(&output.stdout));
+    }
+}
+
+fn plugfest(words: &[&str]) -> (Option<i32>, String) {
+    let output = Command::new(PLUGFEST).args(words).output().expect("plugfest starts");
+    (output.status.code(), text(&output.stdout) + &text(&output.stderr))
+}
+
+#[track_caller]
+fn refused(words: &[&str], status: i32, says: &str) {
+    let (code, told) = plugfest(words);
+    assert_eq!(code, Some(status), "{words:?}: {told}");
+    assert!(told.contains(says), "{words:?}: {told}");
 }
 
 #[test]
@@ -52,5 +174,40 @@ fn dify_daemon_with_bad_input() {
         let stderr = text(&output.stderr);
         assert_eq!(output.status.code(), Some(status), "{invoke} {params}: {stderr}");
         assert!(stderr.contains(says), "{invoke} {params}: {stderr}");
+    }
+}
+
+#[test]
+fn json_server_and_client_with_bad_input() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let text_file = folder.path().join("notes.difypkg");
+    std::fs::write(&text_file, "this is no zip").expect("written");
+    let text_file = text_file.display().to_string();
+    refused(&["mock", "dify-json", "server", &text_file, "--builtin"], 1, "decode plugin file error");
+    refused(&["mock", "dify-json", "server", "/no/such.difypkg", "--builtin"], 1, "read plugin file error");
+    refused(&["mock", "dify-json", "client", "--request", "{", "--", "true"], 2, "--request");
+    refused(&["mock", "dify-json", "client", "--request", ECHO], 2, "");
+
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let at = taken.local_addr().expect("an address").to_string();
+    let package = package(folder.path()).display().to_string();
+    let words = ["mock", "dify-json", "server", &package, "--builtin", "-m", "tcp", "--listen", &at];
+    refused(&words, 3, &at);
+}
+
+/// A driver that prints nonsense, ends early or cannot be started is our trouble to tell, and no verdict on the daemon.
+#[test]
+fn drivers_that_are_none() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let subject = folder.path().join("subject.toml");
+    for (driver, says) in [
+        (r#"["sh", "-c", "echo nonsense; cat >/dev/null"]"#, "the driver must write JSON lines"),
+        (r#"["sh", "-c", "exit 4"]"#, "the driver ended early"),
+        (r#"["no-such-driver-here"]"#, "no-such-driver-here"),
+    ] {
+        let lines = format!("suite = \"dify-session\"\nrole = \"daemon\"\ndriver = {driver}\n");
+        std::fs::write(&subject, lines).expect("written");
+        let path = subject.display().to_string();
+        refused(&["run", "dify-session", "daemon", "daemon-invoke/echo", "--subject", &path], 3, says);
     }
 }
