@@ -1,5 +1,6 @@
 //! Which cases a run consists of.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::play::{Knobs, Script};
@@ -13,6 +14,8 @@ use crate::subject::Subject;
 pub struct Selection {
     /// Ids begin with one of these; all if empty.
     pub prefixes: Vec<String>,
+    /// Exactly these ids.
+    pub only: Option<BTreeSet<String>>,
     /// The modes; all that the subject has if empty.
     pub modes: Vec<String>,
     /// The profile.
@@ -97,7 +100,8 @@ impl Plan {
             let wanted = selection.prefixes.is_empty()
                 || selection.prefixes.iter().any(|prefix| id.starts_with(prefix));
             let in_shard = selection.shard.is_none_or(|(part, of)| index % of == part - 1);
-            case.selected = wanted && in_shard;
+            let named = selection.only.as_ref().is_none_or(|only| only.contains(id));
+            case.selected = wanted && named && in_shard;
         }
         let needs =
             |case: &Case| case.scenario.needs.iter().map(|need| need.text.clone()).collect::<Vec<_>>();

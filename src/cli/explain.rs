@@ -42,7 +42,21 @@ pub(super) fn explain(args: &Args) -> Result<i32, Wrong> {
         for mutant in mocks::mutants(&name).iter().filter(|mutant| mutant.breaks == requirement.id) {
             anstream::println!("  proved by the mutant: {}", mutant.name);
         }
+        for (name, reason) in known_breaches(&args.id) {
+            anstream::println!("  known to break it: {name}: {reason}");
+        }
         return Ok(exit::GOOD);
     }
     super::known("requirement", &args.id, ids.iter().map(String::as_str)).map(|()| exit::GOOD)
+}
+
+/// The implementations whose baseline names the requirement, each with its first reason.
+fn known_breaches(id: &str) -> Vec<(String, String)> {
+    let mut known = Vec::new();
+    for (file, text) in crate::corpus::BASELINES {
+        let name = file.trim_end_matches(".toml");
+        let baseline = crate::baseline::Baseline::parse(file, text).unwrap_or_default();
+        known.extend(baseline.reason(id).map(|reason| (name.to_owned(), reason.to_owned())));
+    }
+    known
 }

@@ -1,7 +1,10 @@
 //! The command line of plugfest.
 
 mod check;
+mod completions;
+mod eject;
 mod explain;
+mod init;
 mod judge;
 mod list;
 mod mock;
@@ -39,12 +42,18 @@ enum Command {
     Explain(explain::Args),
     /// Checks scenario files.
     Check(check::Args),
+    /// Writes the shipped suites into a folder, to read and to copy from.
+    Eject(eject::Args),
+    /// Writes a subject.toml.
+    Init(init::Args),
     /// Judges a stored run again.
     Judge(judge::Args),
     /// Runs a reference implementation.
     Mock(mock::Args),
     /// Packs the folder of a plugin into a .difypkg, the same bytes every time.
     Package(package::Args),
+    /// Prints a script that completes the command line in a shell.
+    Completions(completions::Args),
     /// Stands in for a process that the subject starts (used by the harness).
     Relay(relay::Args),
 }
@@ -63,6 +72,9 @@ pub fn main() -> i32 {
         Command::List(args) => list::list(&args),
         Command::Explain(args) => explain::explain(&args),
         Command::Check(args) => check::check(&args),
+        Command::Eject(args) => eject::eject(&args),
+        Command::Init(args) => init::init(&args),
+        Command::Completions(args) => completions::completions(&args),
         Command::Judge(args) => judge::judge(&args),
         Command::Mock(args) => mock::mock(&args),
         Command::Package(args) => package::package(&args),

@@ -1,24 +1,28 @@
-//! Embeds `suites/` into the library, so that the installed binary needs no checkout.
+//! Embeds `suites/` and the baselines into the library, so that the installed binary needs no checkout.
 //!
-//! Writes `$OUT_DIR/corpus.rs`: one `(path, text)` pair for every TOML and Markdown file below `suites/`.
+//! Writes `$OUT_DIR/suites.rs` and `$OUT_DIR/baselines.rs`: one `(path, text)` pair for every TOML file.
 
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 fn main() {
-    let root =
-        PathBuf::from(env::var("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR")).join("suites");
+    embed("suites", "suites.rs");
+    embed("reports/baselines", "baselines.rs");
+}
+
+fn embed(folder: &str, into: &str) {
+    let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR"));
+    let root = root.join(folder);
     let mut files = Vec::new();
     collect(&root, &mut files);
     files.sort();
     let mut source = String::from("&[\n");
     for file in &files {
-        let name =
-            file.strip_prefix(&root).expect("collected below suites/").to_string_lossy().replace('\\', "/");
+        let name = file.strip_prefix(&root).expect("collected below it").to_string_lossy().replace('\\', "/");
         source += &format!("    ({name:?}, include_str!({:?})),\n", file.display().to_string());
     }
     source += "]\n";
-    let out = PathBuf::from(env::var("OUT_DIR").expect("cargo sets OUT_DIR")).join("corpus.rs");
+    let out = PathBuf::from(env::var("OUT_DIR").expect("cargo sets OUT_DIR")).join(into);
     fs::write(out, source).expect("OUT_DIR is writable");
 }
 

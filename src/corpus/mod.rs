@@ -7,12 +7,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::requirement::Registry;
-use crate::scenario::error::FileErrors;
+use crate::scenario::error::{FileErrors, Problem};
 use crate::scenario::table::Document;
 use crate::scenario::{Suite, read_rules, scenario};
 
 /// Every file of the shipped suites: path below `suites/` and text.
-const EMBEDDED: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/corpus.rs"));
+const EMBEDDED: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/suites.rs"));
+
+/// What known implementations break: the name of each baseline and its text.
+pub const BASELINES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/baselines.rs"));
 
 /// The files that are not scenarios.
 const OTHER: [&str; 4] = ["suite.toml", "requirements.toml", "rules.toml", "open.toml"];
@@ -20,7 +23,8 @@ const OTHER: [&str; 4] = ["suite.toml", "requirements.toml", "rules.toml", "open
 /// Files of suites by their path: `arcaflow/messages/unknown-id.toml`.
 #[derive(Clone, Debug)]
 pub struct Corpus {
-    files: BTreeMap<String, File>,
+    /// A scenario is one file; the files of a suite itself may have additions of the user.
+    files: BTreeMap<String, Vec<File>>,
 }
 
 #[derive(Clone, Debug)]
@@ -34,7 +38,7 @@ impl Corpus {
     /// The shipped suites.
     pub fn embedded() -> Self {
         let file = |(path, text): &(&str, &'static str)| {
-            ((*path).to_owned(), File { name: format!("suites/{path}"), text: Cow::Borrowed(*text) })
+            ((*path).to_owned(), vec![File { name: format!("suites/{path}"), text: Cow::Borrowed(*text) }])
         };
         Self { files: EMBEDDED.iter().map(file).collect() }
     }
@@ -53,21 +57,19 @@ impl Corpus {
         }
         let mut errors = Vec::new();
         for (path, name, text) in found {
-            let suite_file = OTHER.iter().any(|other| path.ends_with(other));
-            match self.files.get(&path) {
-                Some(there) if !suite_file => {
-                    errors.push(FileErrors::unreadable(&name, format!("has the id of {}", there.name)));
-                }
-                Some(_) if path.ends_with("suite.toml") => {
+            let there = self.files.entry(path.clone()).or_default();
+            if there.iter().any(|file| file.text == text) {
+                continue;
+            }
+            match there.first() {
+                Some(_) if path.ends_with("/suite.toml") => {
                     errors.push(FileErrors::unreadable(&name, "a shipped suite keeps its suite.toml"));
                 }
-                Some(there) => {
-                    let text = format!("{}\n{text}", there.text);
-                    self.files.insert(path, File { name, text: Cow::Owned(text) });
+                Some(first) if !OTHER.iter().any(|other| path.ends_with(other)) => {
+                    let message = format!("has the id of {}, and says something else: rename it", first.name);
+                    errors.push(FileErrors::unreadable(&name, message));
                 }
-                None => {
-                    self.files.insert(path, File { name, text: Cow::Owned(text) });
-                }
+                _ => there.push(File { name, text: Cow::Owned(text) }),
             }
         }
         if errors.is_empty() { Ok(()) } else { Err(errors) }
@@ -81,7 +83,9 @@ impl Corpus {
 
     /// Every file: path and text.
     pub fn files(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.files.iter().map(|(path, file)| (path.as_str(), file.text.as_ref()))
+        self.files
+            .iter()
+            .flat_map(|(path, files)| files.iter().map(|file| (path.as_str(), file.text.as_ref())))
     }
 
     /// Reads a suite with all its scenarios.
@@ -93,7 +97,7 @@ impl Corpus {
             Ok(suite) => (suite, Vec::new()),
             Err(errors) => (Suite::default(), errors),
         };
-        for (path, file) in &self.files {
+        for (path, files) in &self.files {
             let Some(id) = path.strip_prefix(&format!("{name}/")).and_then(|rest| rest.strip_suffix(".toml"))
             else {
                 continue;
@@ -101,9 +105,11 @@ impl Corpus {
             if OTHER.iter().any(|other| *other == format!("{id}.toml")) {
                 continue;
             }
-            match scenario(name, id, &file.name, &file.text) {
-                Ok(scenario) => suite.scenarios.push(Arc::new(scenario)),
-                Err(error) => errors.push(error),
+            for file in files {
+                match scenario(name, id, &file.name, &file.text) {
+                    Ok(scenario) => suite.scenarios.push(Arc::new(scenario)),
+                    Err(error) => errors.push(error),
+                }
             }
         }
         if errors.is_empty() { Ok(suite) } else { Err(errors) }
@@ -116,26 +122,40 @@ impl Corpus {
     pub fn frame(&self, name: &str) -> Result<Suite, Vec<FileErrors>> {
         let mut errors = Vec::new();
         let mut keep = |error: FileErrors| errors.push(error);
-        let file = |other: &str| self.files.get(&format!("{name}/{other}"));
-        let Some(main) = file("suite.toml") else {
+        let files = |other: &str| self.files.get(&format!("{name}/{other}")).map_or(&[][..], Vec::as_slice);
+        let Some(main) = files("suite.toml").first() else {
             return Err(vec![FileErrors::unreadable(
                 &format!("{name}/suite.toml"),
                 "there is no such suite",
             )]);
         };
         let mut suite = Suite::parse(name, &main.name, &main.text).map_err(|error| vec![error])?;
-        if let Some(file) = file("requirements.toml") {
-            suite.registry = Registry::parse(&file.name, &file.text).map_err(&mut keep).unwrap_or_default();
+        for file in files("requirements.toml") {
+            let registry = Registry::parse(&file.name, &file.text).map_err(&mut keep).unwrap_or_default();
+            if let Err(id) = suite.registry.merge(registry) {
+                keep(id_clash(file, &id));
+            }
         }
-        if let Some(file) = file("rules.toml") {
-            suite.rules_text = Arc::from(file.text.as_ref());
-            suite.rules = read_rules(&file.name, &file.text).map_err(&mut keep).unwrap_or_default();
+        for file in files("rules.toml") {
+            suite.rules_text = Arc::from(format!("{}{}", suite.rules_text, file.text));
+            suite.rules.extend(read_rules(&file.name, &file.text).map_err(&mut keep).unwrap_or_default());
         }
-        if let Some(file) = file("open.toml") {
-            suite.open = open(&file.name, &file.text).map_err(&mut keep).unwrap_or_default();
+        if let [_, .., last] = files("rules.toml") {
+            suite.rules = read_rules(&last.name, &suite.rules_text).map_err(&mut keep).unwrap_or_default();
+        }
+        for file in files("open.toml") {
+            suite.open.extend(open(&file.name, &file.text).map_err(&mut keep).unwrap_or_default());
         }
         if errors.is_empty() { Ok(suite) } else { Err(errors) }
     }
+}
+
+/// A requirement that an earlier file has.
+fn id_clash(file: &File, id: &str) -> FileErrors {
+    let at = file.text.find(&format!("[{id}]")).unwrap_or_default();
+    let mut problem = Problem::new(at..at + id.len() + 2, format!("the suite has a requirement `{id}`"));
+    problem.help = Some("begin the ids of your own requirements with a prefix of your own".into());
+    FileErrors { file: file.name.clone(), text: file.text.to_string(), problems: vec![problem] }
 }
 
 /// Reads open.toml: requirements without a scenario yet, and their committed count.

@@ -5,6 +5,7 @@ use std::io::{IsTerminal, Write};
 
 use anstyle::{AnsiColor, Style};
 
+use super::columns::Columns;
 use super::{About, Reporter, line_of};
 use crate::runner::{CaseResult, Counts, Judged, RunEvent, Verdict};
 
@@ -25,6 +26,7 @@ pub struct Human<W: Write> {
     left_out: BTreeMap<String, usize>,
     accepted: usize,
     noted: Vec<String>,
+    columns: Columns,
 }
 
 impl<W: Write> Human<W> {
@@ -42,6 +44,7 @@ impl<W: Write> Human<W> {
             left_out: BTreeMap::new(),
             accepted: 0,
             noted: Vec::new(),
+            columns: Columns::default(),
         }
     }
 
@@ -140,6 +143,7 @@ impl<W: Write> Human<W> {
         if self.accepted > 0 {
             self.say(&format!("  {} of the passed fail as the baseline says", self.accepted));
         }
+        self.columns.add(about, counts, &self.causes);
         let mut causes: Vec<_> = std::mem::take(&mut self.causes).into_iter().collect();
         causes.sort_by_key(|(_, cases)| std::cmp::Reverse(cases.len()));
         for (n, (id, cases)) in causes.iter().enumerate() {
@@ -210,12 +214,17 @@ impl<W: Write> Reporter for Human<W> {
             RunEvent::Stale(entry) => self.say(&format!("{}\n", entry.render(false))),
             RunEvent::Ended { counts, millis } => {
                 self.summary(about, counts, *millis);
-                self.counts.merge(counts);
+                if about.decides {
+                    self.counts.merge(counts);
+                }
             }
         }
     }
 
     fn finish(&mut self, _: i32) -> std::io::Result<()> {
+        for line in std::mem::take(&mut self.columns).tables() {
+            self.say(&line);
+        }
         let line = closing_line(&self.counts);
         self.say(&line);
         self.out.flush()

@@ -1,5 +1,6 @@
 //! Reports: each is a function of the events of a run. A reporter never decides.
 
+mod columns;
 mod github;
 mod html;
 mod human;
@@ -31,6 +32,8 @@ pub struct About<'a> {
     pub vehicle: &'a str,
     /// The end of the command line that runs it again.
     pub again: &'a str,
+    /// Whether its verdicts set the exit status: not in another profile than the subject's own.
+    pub decides: bool,
 }
 
 /// The formats of `--report FORMAT=PATH`.

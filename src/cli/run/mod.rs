@@ -1,6 +1,7 @@
 //! `plugfest run`
 
 mod prepare;
+mod rerun;
 mod side_by_side;
 mod subjects;
 
@@ -13,18 +14,31 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::{Wrong, corpus, known};
 use crate::exit;
 use crate::report::{Human, Reporter};
-use crate::runner::Turns;
+use crate::runner::{CaseResult, RunEvent, Turns};
 use prepare::prepare;
+
+const EXAMPLES: &str = "\
+Examples:
+  plugfest run                                          the bundled references of every suite
+  plugfest run arcaflow plugin -- python my_plugin.py   a plugin, every case
+  plugfest run arcaflow plugin work/ -- ./my-plugin     only the cases whose ids begin with work/
+  plugfest run --subject subject.toml --profile all     every profile beside the other
+  plugfest run --subject subject.toml --report junit=junit.xml --report jsonl=run.jsonl
+  plugfest run --subject subject.toml --rerun run.jsonl what failed there
+
+Exit status: 0 all good, or exactly the baseline; 1 a MUST is broken, or the baseline is stale; 2 a file or the
+command line is wrong; 3 we could not do our part; 70 a defect of plugfest.";
 
 /// What to run against what.
 #[derive(clap::Args, Debug)]
+#[command(after_help = EXAMPLES)]
 pub struct Args {
     /// The suite, the role of the subject, and prefixes of case ids; without a subject: what to select of the references.
     selection: Vec<String>,
     /// A file that describes the subject.
     #[arg(long, value_name = "FILE", conflicts_with = "command")]
     subject: Option<PathBuf>,
-    /// The text that binds: `document` or a deployed dialect.
+    /// The text that binds: `document` or a deployed dialect; `all` shows them side by side.
     #[arg(long)]
     profile: Option<String>,
     /// Folders with scenarios of your own.
@@ -33,6 +47,9 @@ pub struct Args {
     /// Accepted findings.
     #[arg(long, value_name = "FILE")]
     baseline: Option<PathBuf>,
+    /// Rewrites the baseline: what did not show leaves, what is new comes in without a reason.
+    #[arg(long)]
+    baseline_update: bool,
     /// A report in a format: jsonl, junit, github, markdown or html.
     #[arg(long, value_name = "FORMAT=PATH")]
     report: Vec<String>,
@@ -42,9 +59,12 @@ pub struct Args {
     /// Cases at once.
     #[arg(long)]
     jobs: Option<usize>,
-    /// This part of the cases, of so many: 1/4.
+    /// This part of the cases, of so many: 1/4. Bazel's TEST_SHARD_INDEX and TEST_TOTAL_SHARDS count too.
     #[arg(long, value_name = "I/N")]
     shard: Option<String>,
+    /// Runs what was not good in an earlier run: the file of its `--report jsonl=..`.
+    #[arg(long, value_name = "RUN.jsonl")]
+    rerun: Option<PathBuf>,
     /// Runs everything so many times.
     #[arg(long, default_value_t = 1)]
     repeat: usize,
@@ -91,15 +111,26 @@ pub(super) fn run(args: Args) -> Result<i32, Wrong> {
     let runs = prepare(&args, &corpus, jobs, folder.path(), &turns, &stop)?;
     let mut human = Human::new(anstream::stdout());
     let (mut code, mut keep) = (exit::GOOD, false);
+    let mut results: Vec<CaseResult> = Vec::new();
     for _ in 0..args.repeat.max(1) {
         let counts = side_by_side::run(&runs, &mut |about, event| {
             human.on(about, event);
             reporters.iter_mut().for_each(|reporter| reporter.on(about, event));
+            if let RunEvent::Finished(result) = event
+                && args.baseline_update
+            {
+                results.push((**result).clone());
+            }
         });
-        for counts in &counts {
-            code = exit::stronger(code, exit::of(counts, args.strict));
+        for (run, counts) in runs.iter().zip(&counts) {
+            if run.decides {
+                code = exit::stronger(code, exit::of(counts, args.strict));
+            }
             keep |= counts.fail + counts.inconclusive + counts.warn > 0;
         }
+    }
+    if args.baseline_update {
+        update_baseline(&runs, &results)?;
     }
     human.finish(code).map_err(|error| format!("the output cannot be written: {error}"))?;
     for reporter in &mut reporters {
@@ -109,6 +140,25 @@ pub(super) fn run(args: Args) -> Result<i32, Wrong> {
         let _ = folder.keep();
     }
     Ok(code)
+}
+
+/// Writes the baseline anew after a run of one subject.
+fn update_baseline(runs: &[prepare::Run], results: &[CaseResult]) -> Result<(), Wrong> {
+    let Some((run, baseline)) = runs.iter().find_map(|run| Some((run, run.baseline.as_ref()?))) else {
+        return Ok(());
+    };
+    let mut seen = baseline.clone();
+    let judged = results.iter().filter(|result| result.profile == run.profile).cloned().map(|mut result| {
+        seen.apply(&mut result);
+        result
+    });
+    let judged: Vec<CaseResult> = judged.collect();
+    let update = seen.updated(&judged, run.whole);
+    let file = seen.file();
+    std::fs::write(file, &update.text).map_err(|error| format!("{file}: {error}"))?;
+    let todo = if update.added > 0 { ": give each a reason and a source before it counts" } else { "" };
+    anstream::println!("{file}: {} entries added, {} removed{todo}", update.added, update.removed);
+    Ok(())
 }
 
 /// Most cases wait most of the time. A subject of the user gets two for each core; references, which are many and

@@ -1,11 +1,12 @@
 //! What is decided before the first case: suite, profile, plan, baseline.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use super::Args;
+use super::rerun::Again;
 use super::subjects::Job;
 use crate::baseline::Baseline;
 use crate::cli::{Wrong, known};
@@ -20,7 +21,9 @@ use crate::subject::Subject;
 /// The run of one subject in one vehicle, ready to begin.
 pub(super) struct Run {
     job: Job,
-    profile: String,
+    pub(super) profile: String,
+    /// Whether its verdicts set the exit status: not in another profile than the subject's own.
+    pub(super) decides: bool,
     pub(super) suite: Arc<Suite>,
     pub(super) plan: Plan,
     pub(super) options: Options,
@@ -38,6 +41,7 @@ impl Run {
             profile: &self.profile,
             vehicle: self.job.vehicle_name,
             again: &self.job.again,
+            decides: self.decides,
         }
     }
 }
@@ -56,63 +60,103 @@ pub(super) fn prepare(
 ) -> Result<Vec<Run>, Wrong> {
     let mut suites: BTreeMap<String, Arc<Suite>> = BTreeMap::new();
     let mut runs = Vec::new();
-    for (nth, job) in jobs.into_iter().enumerate() {
+    let again = args.rerun.as_deref().map(Again::read).transpose()?;
+    for job in jobs {
         let name = job.subject.suite.clone();
         let suite = match suites.get(&name) {
             Some(suite) => suite.clone(),
             None => Arc::new(corpus.suite(&name)?),
         };
         suites.insert(name, suite.clone());
-        let options = Options {
-            vehicle: job.vehicle.clone(),
-            turns: turns.clone(),
-            ignore_needs: args.ignore_needs,
-            folder: folder.join(format!("r{nth}")),
-            every_exchange: args.report.iter().any(|report| report.starts_with("html=")),
-            stop: stop.clone(),
-        };
-        std::fs::create_dir_all(&options.folder)
-            .map_err(|error| format!("no folder for the run: {error}"))?;
-        runs.push(bind(args, job, suite, options)?);
+        known("role", &job.subject.role, suite.role_names().collect::<Vec<_>>())?;
+        for (profile, decides) in profiles(args, &job.subject, &suite)? {
+            let options = Options {
+                vehicle: job.vehicle.clone(),
+                turns: turns.clone(),
+                ignore_needs: args.ignore_needs,
+                folder: folder.join(format!("r{}", runs.len())),
+                every_exchange: args.report.iter().any(|report| report.starts_with("html=")),
+                stop: stop.clone(),
+            };
+            std::fs::create_dir_all(&options.folder)
+                .map_err(|error| format!("no folder for the run: {error}"))?;
+            let mut selection = selection(args, &profile)?;
+            selection.only = again.as_ref().map(|again| again.of(&suite.name, &job.subject.role));
+            runs.push(bind(args, job.clone(), suite.clone(), options, selection, decides)?);
+        }
+    }
+    if again.is_none() {
+        return Ok(runs);
+    }
+    runs.retain(|run| run.plan.cases.iter().any(|case| case.selected));
+    if runs.is_empty() {
+        anstream::println!("nothing to run again");
     }
     Ok(runs)
 }
 
-fn bind(args: &Args, job: Job, suite: Arc<Suite>, options: Options) -> Result<Run, Wrong> {
-    let subject = &job.subject;
-    known("role", &subject.role, suite.role_names().collect::<Vec<_>>())?;
-    let profile =
-        args.profile.clone().or_else(|| subject.profile.clone()).unwrap_or_else(|| suite.profiles[0].clone());
-    known("profile", &profile, suite.profiles.iter().map(String::as_str))?;
-    let selection = selection(args, &profile)?;
-    let plan = Plan::build(&suite, subject, &selection)?;
-    if plan.cases.iter().all(|case| !case.selected) {
-        return Err(Wrong::Said(format!(
-            "no case of {} {} begins with {}",
-            subject.suite,
-            subject.role,
-            selection.prefixes.join(" or ")
-        )));
+/// The profiles to run in, and whether each sets the exit status.
+fn profiles(args: &Args, subject: &Subject, suite: &Suite) -> Result<Vec<(String, bool)>, Wrong> {
+    let own = subject.profile.as_ref().unwrap_or(&suite.profiles[0]);
+    match &args.profile {
+        Some(all) if all == "all" => {
+            Ok(suite.profiles.iter().map(|profile| (profile.clone(), profile == own)).collect())
+        }
+        wanted => {
+            let profile = wanted.as_ref().unwrap_or(own);
+            let names = suite.profiles.iter().map(String::as_str).chain(["all"]);
+            known("profile", profile, names.collect::<Vec<_>>())?;
+            Ok(vec![(profile.clone(), true)])
+        }
     }
-    let baseline = read_baseline(args, subject)?;
-    let whole = selection.prefixes.is_empty() && selection.shard.is_none() && selection.modes.is_empty();
-    Ok(Run { job, profile, suite, plan, options, baseline, whole })
 }
 
+fn bind(
+    args: &Args,
+    job: Job,
+    suite: Arc<Suite>,
+    options: Options,
+    selection: Selection,
+    decides: bool,
+) -> Result<Run, Wrong> {
+    let subject = &job.subject;
+    let plan = Plan::build(&suite, subject, &selection)?;
+    let picked = plan.cases.iter().any(|case| case.selected);
+    if !picked && selection.only.is_none() && selection.shard.is_none() {
+        return Err(Wrong::Said(format!(
+            "no case of {} {} begins with {}: `plugfest list {}` shows them",
+            subject.suite,
+            subject.role,
+            selection.prefixes.join(" or "),
+            subject.suite
+        )));
+    }
+    let baseline = if decides { read_baseline(args, subject)? } else { None };
+    let whole = selection.prefixes.is_empty()
+        && selection.only.is_none()
+        && selection.shard.is_none()
+        && selection.modes.is_empty();
+    Ok(Run { job, profile: selection.profile, decides, suite, plan, options, baseline, whole })
+}
+
+/// The accepted findings; a file that is to be written may be missing.
 fn read_baseline(args: &Args, subject: &Subject) -> Result<Option<Baseline>, Wrong> {
     let path =
         args.baseline.clone().or_else(|| subject.baseline.as_ref().map(|path| subject.locate(path).into()));
-    Ok(path.map(|path| Baseline::read(&path)).transpose()?)
+    let read = |path: PathBuf| match args.baseline_update && !path.exists() {
+        true => Baseline::parse(&path.display().to_string(), ""),
+        false => Baseline::read(&path),
+    };
+    let baseline = path.map(read).transpose()?;
+    if baseline.is_none() && args.baseline_update {
+        return Err(Wrong::Said(
+            "--baseline-update: name the file with --baseline FILE, or in subject.toml".into(),
+        ));
+    }
+    Ok(baseline)
 }
 
 fn selection(args: &Args, profile: &str) -> Result<Selection, Wrong> {
-    let shard = args.shard.as_deref().map(|text| {
-        let (part, of) = text.split_once('/').unwrap_or((text, ""));
-        match (part.parse::<usize>(), of.parse::<usize>()) {
-            (Ok(part), Ok(of)) if (1..=of).contains(&part) => Ok((part, of)),
-            _ => Err(Wrong::Said(format!("--shard {text}: write I/N with 1 <= I <= N, for example 1/4"))),
-        }
-    });
     if !(args.time_scale.is_finite() && args.time_scale > 0.0) {
         return Err(Wrong::Said("--time-scale must be greater than 0".into()));
     }
@@ -122,7 +166,29 @@ fn selection(args: &Args, profile: &str) -> Result<Selection, Wrong> {
         profile: profile.into(),
         slow: args.slow,
         ignore_needs: args.ignore_needs,
-        shard: shard.transpose()?,
+        only: None,
+        shard: shard(args)?,
         knobs: Knobs { seed: args.seed, time_scale: args.time_scale },
     })
+}
+
+/// The part of the cases to run: from 1, of so many.
+fn shard(args: &Args) -> Result<Option<(usize, usize)>, Wrong> {
+    let Some(text) = args.shard.clone().or_else(bazel_shard) else { return Ok(None) };
+    let (part, of) = text.split_once('/').unwrap_or((&text, ""));
+    match (part.parse::<usize>(), of.parse::<usize>()) {
+        (Ok(part), Ok(of)) if (1..=of).contains(&part) => Ok(Some((part, of))),
+        _ => Err(Wrong::Said(format!("--shard {text}: write I/N with 1 <= I <= N, for example 1/4"))),
+    }
+}
+
+/// The shard that Bazel asks for; the file that it names says that we support it.
+/// Source: Bazel, Test encyclopedia, section "Test sharding".
+fn bazel_shard() -> Option<String> {
+    let of = std::env::var("TEST_TOTAL_SHARDS").ok()?;
+    let index: usize = std::env::var("TEST_SHARD_INDEX").ok()?.parse().ok()?;
+    if let Some(status) = std::env::var_os("TEST_SHARD_STATUS_FILE") {
+        let _ = std::fs::File::create(status);
+    }
+    Some(format!("{}/{of}", index + 1))
 }

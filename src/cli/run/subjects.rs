@@ -9,6 +9,7 @@ use crate::sim::Faults;
 use crate::subject::Subject;
 
 /// One subject in one vehicle.
+#[derive(Clone)]
 pub(super) struct Job {
     pub(super) subject: Subject,
     pub(super) vehicle: Vehicle,

@@ -1,5 +1,8 @@
 //! Accepted findings: each with its reason, its source and its capture. The list can only shrink honestly.
 
+mod update;
+
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::play::Finding;
@@ -25,12 +28,22 @@ struct Entry {
     requirement: String,
     /// `OUTCOME STEP [PATH] [KIND]`
     finding: String,
+    reason: String,
     /// What was seen of it in this run.
-    hits: usize,
-    /// Cases that it names and that were played.
-    played: usize,
-    /// Whether it names any case of the plan.
-    named: bool,
+    seen: Seen,
+}
+
+/// What a run showed of an entry: ids of cases.
+#[derive(Clone, Debug, Default)]
+struct Seen {
+    /// Those that it names.
+    named: BTreeSet<String>,
+    /// Of them, those that were played.
+    played: BTreeSet<String>,
+    /// Of them, those that have the finding.
+    hit: BTreeSet<String>,
+    /// Of them, those in which its requirement is broken, but otherwise.
+    otherwise: BTreeSet<String>,
 }
 
 impl Baseline {
@@ -42,29 +55,40 @@ impl Baseline {
         let file = path.display().to_string();
         let text = std::fs::read_to_string(path)
             .map_err(|error| FileErrors::unreadable(&file, format!("cannot be read: {error}")))?;
-        let document = Document::parse(&file, &text);
+        Self::parse(&file, &text)
+    }
+
+    /// Reads the text of a baseline.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn parse(file: &str, text: &str) -> Result<Self, FileErrors> {
+        let document = Document::parse(file, text);
         let root = document.root();
         let entries = root.tables("accept").iter().map(entry).collect();
         root.finish();
         document.errors()?;
-        Ok(Self { file, text, entries })
+        Ok(Self { file: file.into(), text: text.into(), entries })
+    }
+
+    /// Why a finding on a requirement is accepted: what the first entry that names it says.
+    pub fn reason(&self, requirement: &str) -> Option<&str> {
+        let entry = self.entries.iter().find(|entry| entry.requirement == requirement)?;
+        Some(&entry.reason)
+    }
+
+    /// The file that it was read from.
+    pub fn file(&self) -> &str {
+        &self.file
     }
 
     /// Compares a case with the entries, accepts its findings, and sets its verdict and [`Against`].
     pub fn apply(&mut self, result: &mut CaseResult) {
         for entry in self.entries.iter_mut().filter(|entry| entry.names(&result.id)) {
-            entry.named = true;
-            entry.played += usize::from(!matches!(
-                result.verdict,
-                Verdict::NotRun | Verdict::NotApplicable | Verdict::Blocked
-            ));
+            entry.see(result);
         }
         for judged in result.findings.iter_mut().filter(|judged| judged.level > Level::May) {
-            let entry = self.entries.iter_mut().find(|entry| entry.accepts(&result.id, &judged.finding));
-            if let Some(entry) = entry {
-                entry.hits += 1;
-                judged.accepted = true;
-            }
+            judged.accepted = self.entries.iter().any(|entry| entry.accepts(&result.id, &judged.finding));
         }
         if matches!(result.verdict, Verdict::Pass | Verdict::Warn | Verdict::Fail) {
             result.verdict = CaseResult::worst(&result.findings);
@@ -77,15 +101,8 @@ impl Baseline {
     /// The entries that did not hold: what to do about each.
     pub fn stale(&self, whole_suite: bool) -> Vec<FileErrors> {
         let problem = |entry: &Entry| {
-            let message = match (entry.named, entry.played, entry.hits) {
-                (_, _, 1..) => return None,
-                (false, _, _) if whole_suite => "this entry names no case of the suite: remove it",
-                (true, 1.., _) => {
-                    "this finding did not show: the subject is mended, or fails otherwise; remove or rewrite the entry"
-                }
-                _ => return None,
-            };
-            Some(Problem::new(entry.span.clone(), message))
+            let (message, help) = entry.stale(whole_suite)?;
+            Some(Problem { help: Some(help), ..Problem::new(entry.span.clone(), message) })
         };
         let problems: Vec<Problem> = self.entries.iter().filter_map(problem).collect();
         let errors = |problem| FileErrors {
@@ -105,6 +122,52 @@ impl Entry {
         }
     }
 
+    fn see(&mut self, result: &CaseResult) {
+        let id = || result.id.clone();
+        self.seen.named.insert(id());
+        if matches!(result.verdict, Verdict::NotRun | Verdict::NotApplicable | Verdict::Blocked) {
+            return;
+        }
+        self.seen.played.insert(id());
+        let mut same = result.findings.iter().filter(|judged| judged.finding.requirement == self.requirement);
+        if result.findings.iter().any(|judged| self.accepts(&result.id, &judged.finding)) {
+            self.seen.hit.insert(id());
+        } else if same.next().is_some() {
+            self.seen.otherwise.insert(id());
+        }
+    }
+
+    /// Why it does not hold any more, and what to do.
+    fn stale(&self, whole_suite: bool) -> Option<(String, String)> {
+        let Seen { named, played, hit, otherwise } = &self.seen;
+        let told = |message: String, help: &str| Some((message, help.to_owned()));
+        if named.is_empty() && whole_suite {
+            return told(
+                format!("no match: the suite has no case `{}`", self.case),
+                "remove the entry, or name the case as `plugfest list` does",
+            );
+        }
+        if let (true, Some(case)) = (hit.is_empty(), otherwise.first()) {
+            return told(
+                format!("other reason: {case} breaks {} otherwise", self.requirement),
+                "compare the finding of the report with its bytes, then rewrite the entry",
+            );
+        }
+        if hit.is_empty() && !played.is_empty() {
+            return told(
+                format!("unexpected pass: {} is not broken here any more", self.requirement),
+                "the subject is mended: remove the entry",
+            );
+        }
+        if let Some(row) = played.difference(hit).next().filter(|_| !hit.is_empty()) {
+            return told(
+                format!("too wide: {row} does not show this finding"),
+                "name each case that does in an entry of its own",
+            );
+        }
+        None
+    }
+
     fn accepts(&self, case: &str, finding: &Finding) -> bool {
         self.names(case) && self.requirement == finding.requirement && self.finding == identity(finding)
     }
@@ -122,9 +185,8 @@ fn entry(table: &Table<'_>) -> Entry {
         case: table.need_text("case").text,
         requirement: table.need_text("requirement").text,
         finding: table.need_text("finding").text,
-        hits: 0,
-        played: 0,
-        named: false,
+        reason: table.text("reason").map_or(String::new(), |text| text.text),
+        seen: Seen::default(),
     };
     for (key, what) in [
         ("reason", "why it is accepted"),

@@ -1,0 +1,25 @@
+//! `plugfest completions SHELL`
+
+use clap::CommandFactory;
+
+use super::{Cli, Wrong};
+use crate::exit;
+
+/// For which shell.
+#[derive(clap::Args, Debug)]
+#[command(
+    after_help = "Example: plugfest completions bash > ~/.local/share/bash-completion/completions/plugfest"
+)]
+pub struct Args {
+    /// The shell.
+    shell: clap_complete::Shell,
+}
+
+/// Prints what the shell needs to complete the command line.
+///
+/// # Errors
+/// Never.
+pub(super) fn completions(args: &Args) -> Result<i32, Wrong> {
+    clap_complete::generate(args.shell, &mut Cli::command(), "plugfest", &mut std::io::stdout());
+    Ok(exit::GOOD)
+}

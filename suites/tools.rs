@@ -1,0 +1,179 @@
+//! The tool around the runs, as a user meets it: files it writes, runs again, baselines, profiles side by side.
+
+use std::path::Path;
+
+use assert_cmd::Command;
+
+fn plugfest(folder: &Path, args: &[&str]) -> (i32, String, String) {
+    let output = Command::cargo_bin("plugfest")
+        .expect("the binary is built")
+        .current_dir(folder)
+        .env("NO_COLOR", "1")
+        .env("CI", "true")
+        .args(args)
+        .timeout(std::time::Duration::from_secs(120))
+        .output()
+        .expect("it runs");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code().unwrap_or(-1), text(&output.stdout), text(&output.stderr))
+}
+
+/// A plugin that says hello in text, and nothing else.
+const TALKS: [&str; 4] = ["--", "sh", "-c", "echo Hello"];
+
+fn run(folder: &Path, args: &[&str]) -> (i32, String, String) {
+    let words: Vec<&str> = ["run", "arcaflow", "plugin"].iter().chain(args).chain(&TALKS).copied().collect();
+    plugfest(folder, &words)
+}
+
+fn last(out: &str) -> &str {
+    out.trim_end().lines().last().unwrap_or_default()
+}
+
+#[test]
+fn init_writes_a_subject_that_runs_and_never_overwrites_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (status, _, err) =
+        plugfest(folder.path(), &["init", "arcaflow", "plugin", "--", "sh", "-c", "exit 3"]);
+    assert_eq!(status, 0, "{err}");
+    let (status, out, _) =
+        plugfest(folder.path(), &["run", "--subject", "subject.toml", "arcaflow", "plugin", "hello/once"]);
+    assert_eq!(status, 1, "{out}");
+    assert!(out.contains("ended at once with status 3"), "{out}");
+    let (status, _, err) = plugfest(folder.path(), &["init", "arcaflow", "plugin"]);
+    assert_eq!(status, 2);
+    assert!(err.contains("subject.toml is there already"), "{err}");
+    let (status, _, err) = plugfest(folder.path(), &["init", "arcaflow", "plugins"]);
+    assert_eq!(status, 2);
+    assert!(err.contains("did you mean `plugin`?"), "{err}");
+}
+
+#[test]
+fn ejected_suites_run_beside_the_shipped_ones_until_they_say_something_else() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (status, _, err) = plugfest(folder.path(), &["eject", "mine", "arcaflow"]);
+    assert_eq!(status, 0, "{err}");
+    let select = ["run", "arcaflow", "plugin", "hello/once", "--vehicle", "simulator", "--suites", "mine"];
+    let (status, out, err) = plugfest(folder.path(), &select);
+    assert_eq!((status, last(&out)), (0, "1 passed, 0 failed, 0 skipped"), "{err}");
+    let scenario = folder.path().join("mine/arcaflow/hello/once-and-complete.toml");
+    let text = std::fs::read_to_string(&scenario).expect("ejected");
+    std::fs::write(&scenario, format!("{text}\n# changed\n")).expect("a change");
+    let (status, _, err) = plugfest(folder.path(), &select);
+    assert_eq!(status, 2);
+    assert!(err.contains("has the id of suites/arcaflow/hello/once-and-complete.toml"), "{err}");
+    std::fs::rename(&scenario, scenario.with_file_name("once-and-mine.toml")).expect("renamed");
+    let (status, out, err) = plugfest(folder.path(), &select);
+    assert_eq!((status, last(&out)), (0, "2 passed, 0 failed, 0 skipped"), "{err}");
+    let (status, _, err) = plugfest(folder.path(), &["eject", "mine", "arcaflow"]);
+    assert_eq!(status, 2);
+    assert!(err.contains("is there already"), "{err}");
+}
+
+#[test]
+fn a_requirement_of_the_user_must_have_an_id_of_its_own() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("mine/arcaflow/requirements.toml");
+    std::fs::create_dir_all(file.parent().expect("a parent")).expect("folders");
+    let text = "[ARCA3-START-02]\nrole = \"plugin\"\nlevel = \"must\"\nrule = \"mine\"\nsource = [{ document = \"mine\", section = \"1\" }]\nintroduced = \"0.1.0\"\n";
+    std::fs::write(&file, text).expect("a file");
+    let (status, _, err) = plugfest(folder.path(), &["check", "mine"]);
+    assert_eq!(status, 2, "{err}");
+    assert!(err.contains("the suite has a requirement `ARCA3-START-02`"), "{err}");
+    assert!(err.contains("requirements.toml:1"), "{err}");
+    assert!(err.contains("prefix of your own"), "{err}");
+}
+
+#[test]
+fn a_run_can_be_repeated_where_it_was_bad() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (status, out, _) = run(folder.path(), &["hello/once", "work/echo", "--report", "jsonl=run.jsonl"]);
+    assert_eq!(status, 1, "{out}");
+    let (status, out, err) = run(folder.path(), &["--rerun", "run.jsonl"]);
+    assert_eq!((status, last(&out)), (1, "0 passed, 1 failed, 0 skipped"), "{err}");
+    let text = std::fs::read_to_string(folder.path().join("run.jsonl")).expect("the report");
+    std::fs::write(folder.path().join("cut.jsonl"), &text[..text.len() - 30]).expect("a file");
+    let (status, _, err) = run(folder.path(), &["--rerun", "cut.jsonl"]);
+    assert_eq!(status, 2);
+    assert!(err.contains("cut off"), "{err}");
+}
+
+#[test]
+fn a_baseline_is_written_and_counts_once_it_has_reasons() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("b.toml");
+    let (status, out, err) = run(folder.path(), &["hello/once", "--baseline", "b.toml", "--baseline-update"]);
+    assert_eq!(status, 1, "{err}");
+    assert!(out.contains("b.toml: 1 entries added, 0 removed: give each a reason"), "{out}");
+    let (status, _, err) = run(folder.path(), &["hello/once", "--baseline", "b.toml"]);
+    assert_eq!(status, 2);
+    assert!(err.contains("`reason` is missing"), "{err}");
+    let text = std::fs::read_to_string(&file).expect("the baseline");
+    let text = text
+        .replace("reason = \"\"", "reason = \"text\" # why")
+        .replace("source = \"\"", "source = \"here\"");
+    std::fs::write(&file, format!("# Ours.\n{text}")).expect("a file");
+    let (status, out, _) = run(folder.path(), &["hello/once", "--baseline", "b.toml"]);
+    assert_eq!((status, last(&out)), (0, "1 passed, 0 failed, 0 skipped"), "{out}");
+    let mended =
+        ["run", "arcaflow", "plugin", "hello/once", "--vehicle", "simulator", "--baseline", "b.toml"];
+    let (status, out, _) = plugfest(folder.path(), &mended);
+    assert_eq!((status, last(&out)), (1, "1 passed, 1 failed, 0 skipped"), "{out}");
+    assert!(out.contains("unexpected pass: "), "{out}");
+    let mended: Vec<&str> = mended.into_iter().chain(["--baseline-update"]).collect();
+    let (_, out, _) = plugfest(folder.path(), &mended);
+    assert!(out.contains("0 entries added, 1 removed"), "{out}");
+    assert!(!std::fs::read_to_string(&file).expect("the baseline").contains("[[accept]]"));
+    let (status, _, err) = run(folder.path(), &["hello/once", "--baseline-update"]);
+    assert_eq!(status, 2);
+    assert!(err.contains("name the file with --baseline"), "{err}");
+}
+
+#[test]
+fn profiles_stand_side_by_side_and_the_own_one_decides() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (status, out, err) =
+        plugfest(folder.path(), &["run", "arcaflow", "plugin", "--profile", "all", "--vehicle", "simulator"]);
+    assert_eq!(status, 0, "{err}");
+    let heads: Vec<&str> = out.lines().filter(|line| line.contains("v3*")).collect();
+    assert_eq!(heads.len(), 1, "{out}");
+    assert_eq!(heads[0].split_whitespace().collect::<Vec<_>>(), ["v3*", "v1", "document"]);
+}
+
+#[test]
+fn shards_of_bazel_count() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let status_file = folder.path().join("shards");
+    let count = |index: &str| {
+        let output = Command::cargo_bin("plugfest")
+            .expect("the binary is built")
+            .env("TEST_TOTAL_SHARDS", "2")
+            .env("TEST_SHARD_INDEX", index)
+            .env("TEST_SHARD_STATUS_FILE", &status_file)
+            .args(["run", "arcaflow", "plugin", "--vehicle", "simulator"])
+            .output()
+            .expect("it runs");
+        let out = String::from_utf8_lossy(&output.stdout).into_owned();
+        last(&out).split(' ').next().and_then(|word| word.parse::<usize>().ok()).expect("a count")
+    };
+    let (first, second) = (count("0"), count("1"));
+    assert!(first > 0 && second > 0 && first.abs_diff(second) <= 1, "{first} {second}");
+    assert!(status_file.exists());
+}
+
+#[test]
+fn every_shell_gets_completions() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for shell in ["bash", "zsh", "fish"] {
+        let (status, out, _) = plugfest(folder.path(), &["completions", shell]);
+        assert_eq!(status, 0);
+        assert!(out.contains("plugfest") && out.contains("baseline-update"), "{out}");
+    }
+}
+
+#[test]
+fn explain_names_who_breaks_a_rule() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (_, out, _) = plugfest(folder.path(), &["explain", "ARCA3-SIG-02"]);
+    assert!(out.contains("known to break it: arcaflow-python: "), "{out}");
+}
