@@ -104,11 +104,11 @@ impl Daemon {
             What::Signal { wire: WireId::STDIO, signal } => self.leave(128 + signal, out),
             What::Bytes { wire, part, bytes } => self.came(*wire, *part, &bytes.0, out),
             What::Exited { wire, status } => self.exited(*wire, *status, out),
-            What::Failed { act, why, .. } => {
-                if self.plugin.as_ref().is_some_and(|plugin| plugin.spawned == *act) {
-                    let cannot = matches!(why.failure, Failure::NotFound | Failure::NotExecutable);
-                    self.start_failed(&why.text, cannot, out);
-                }
+            What::Failed { act, why, .. }
+                if self.plugin.as_ref().is_some_and(|plugin| plugin.spawned == *act) =>
+            {
+                let cannot = matches!(why.failure, Failure::NotFound | Failure::NotExecutable);
+                self.start_failed(&why.text, cannot, out);
             }
             What::Time => self.time(out),
             _ => {}
