@@ -1,6 +1,7 @@
 //! `cargo xtask`: what developers of plugfest run.
 
 mod conformance;
+mod matrix;
 mod mutants;
 mod peer;
 mod test;

@@ -1,6 +1,6 @@
 //! What is decided before the first case: suite, profile, plan, baseline.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -85,6 +85,9 @@ pub(super) fn prepare(
             runs.push(bind(args, job.clone(), suite.clone(), options, selection, decides)?);
         }
     }
+    for mode in &args.mode {
+        mode_exists(mode, &runs)?;
+    }
     if again.is_none() {
         return Ok(runs);
     }
@@ -93,6 +96,20 @@ pub(super) fn prepare(
         anstream::println!("nothing to run again");
     }
     Ok(runs)
+}
+
+/// A mode that nobody has would run nothing, and look good.
+fn mode_exists(mode: &str, runs: &[Run]) -> Result<(), Wrong> {
+    let modes = |run: &Run| run.suite.modes(&run.job.subject.role);
+    let all: BTreeSet<String> = runs.iter().flat_map(modes).filter(|mode| !mode.is_empty()).collect();
+    if let Some(run) =
+        runs.iter().find(|run| run.suite.planned(&run.job.subject.role).contains(&mode.to_owned()))
+        && !all.contains(mode)
+    {
+        let (suite, role) = (&run.suite.name, &run.job.subject.role);
+        return Err(Wrong::Said(format!("not-run: {suite} {role} has no scenario of mode {mode} yet")));
+    }
+    known("mode", mode, all.iter().map(String::as_str))
 }
 
 /// The profiles to run in, and whether each sets the exit status.

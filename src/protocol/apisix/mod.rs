@@ -259,6 +259,12 @@ mod tests {
             (side, datum) in sides().prop_flat_map(|side| (Just(side), any_message(side))),
             damage in prop::sample::select(&Damage::ALL[..]),
         ) {
+            // Behind a union of a type that the schema does not have nobody can look: the flatbuffers verifier does not.
+            let unknown = |(key, value): &(Datum, Datum)| {
+                key.as_text().is_some_and(|key| key == "action" || key == "info")
+                    && value.as_map().unwrap_or_default().iter().any(|(kind, _)| kind.as_text().is_none())
+            };
+            prop_assume!(!datum.as_map().unwrap_or_default().iter().any(unknown));
             let layout = Layout { damage: Some(damage), ..Layout::default() };
             if let Ok(mut bytes) = encoded_odd(side, &datum, &layout) {
                 let next = encoded(side, &datum).unwrap();
