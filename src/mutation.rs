@@ -55,6 +55,7 @@ pub fn kill(suite: &Suite, mutant: &Mutant, folder: &Path) -> Result<Kill, Strin
     let options = Options {
         vehicle: Vehicle::Simulator(Faults::default()),
         turns: Turns::new(1),
+        workers: 1,
         ignore_needs: true,
         folder: folder.to_path_buf(),
         every_exchange: false,

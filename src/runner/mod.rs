@@ -24,6 +24,8 @@ pub struct Options {
     pub vehicle: Vehicle,
     /// Cases at once, shared with the runs beside this one.
     pub turns: Turns,
+    /// How many of its cases may wait for a turn: its share among the runs beside it.
+    pub workers: usize,
     /// Whether a broken need blocks.
     pub ignore_needs: bool,
     /// The folder in which cases have theirs and transcripts are kept.
@@ -79,7 +81,7 @@ fn work_through(
     let next = AtomicUsize::new(0);
     let (events, told) = mpsc::channel();
     let events = Mutex::new(events);
-    let workers = options.turns.count.clamp(1, cases.len().max(1));
+    let workers = options.workers.clamp(1, cases.len().max(1));
     std::thread::scope(|scope| {
         for _ in 0..workers {
             let events = events.lock().map(|events| events.clone()).ok();

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::{Wrong, corpus, known};
 use crate::exit;
 use crate::report::{Human, Reporter};
-use crate::runner::{CaseResult, RunEvent, Turns};
+use crate::runner::{CaseResult, RunEvent};
 use prepare::prepare;
 
 const EXAMPLES: &str = "\
@@ -106,9 +106,8 @@ pub(super) fn run(args: Args) -> Result<i32, Wrong> {
         .prefix("plugfest-")
         .tempdir()
         .map_err(|error| format!("no folder for the run: {error}"))?;
-    let turns = Turns::new(args.jobs.unwrap_or_else(|| default_jobs(jobs.len())));
     let stop = stop_on_signals();
-    let runs = prepare(&args, &corpus, jobs, folder.path(), &turns, &stop)?;
+    let runs = prepare(&args, &corpus, jobs, folder.path(), &stop)?;
     let mut human = Human::new(anstream::stdout());
     let (mut code, mut keep) = (exit::GOOD, false);
     let mut results: Vec<CaseResult> = Vec::new();
@@ -159,13 +158,6 @@ fn update_baseline(runs: &[prepare::Run], results: &[CaseResult]) -> Result<(), 
     let todo = if update.added > 0 { ": give each a reason and a source before it counts" } else { "" };
     anstream::println!("{file}: {} entries added, {} removed{todo}", update.added, update.removed);
     Ok(())
-}
-
-/// Most cases wait most of the time. A subject of the user gets two for each core; references, which are many and
-/// light, more.
-fn default_jobs(runs: usize) -> usize {
-    let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
-    if runs > 1 { 8 * cores } else { 2 * cores }
 }
 
 /// SIGINT and SIGTERM end the run early; what was judged stays.
