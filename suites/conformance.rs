@@ -123,7 +123,8 @@ fn passes(suite: &Suite, case: Case, vehicle: Vehicle) -> Verdicts {
     std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
     let stop = Arc::new(AtomicBool::new(false));
     let turns = Turns::new(1);
-    let options = Options { vehicle, turns, workers: 1, ignore_needs: true, folder, every_exchange: false, stop };
+    let options =
+        Options { vehicle, turns, workers: 1, ignore_needs: true, folder, every_exchange: false, stop };
     let mut problem = None;
     runner::run(suite, &plan, &options, &mut |event| {
         if let RunEvent::Finished(result) = event
