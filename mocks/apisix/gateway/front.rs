@@ -294,9 +294,9 @@ fn headers_of(head: &Datum) -> Headers {
 
 /// 4 or 16 bytes of a socket's address; of one that has none, those of this machine.
 fn octets(address: &str) -> Vec<u8> {
-    match address.parse::<std::net::SocketAddr>().map(|address| address.ip()) {
-        Ok(std::net::IpAddr::V4(ip)) => ip.octets().to_vec(),
-        Ok(std::net::IpAddr::V6(ip)) => ip.octets().to_vec(),
+    match address.parse::<core::net::SocketAddr>().map(|address| address.ip()) {
+        Ok(core::net::IpAddr::V4(ip)) => ip.octets().to_vec(),
+        Ok(core::net::IpAddr::V6(ip)) => ip.octets().to_vec(),
         Err(_) => vec![127, 0, 0, 1],
     }
 }

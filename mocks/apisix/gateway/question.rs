@@ -153,8 +153,8 @@ fn entry(name: &str, value: Option<&str>) -> Datum {
 
 fn address_text(address: &[u8]) -> String {
     match (<[u8; 4]>::try_from(address), <[u8; 16]>::try_from(address)) {
-        (Ok(four), _) => std::net::Ipv4Addr::from(four).to_string(),
-        (_, Ok(sixteen)) => std::net::Ipv6Addr::from(sixteen).to_string(),
+        (Ok(four), _) => core::net::Ipv4Addr::from(four).to_string(),
+        (_, Ok(sixteen)) => core::net::Ipv6Addr::from(sixteen).to_string(),
         _ => String::new(),
     }
 }
