@@ -1,5 +1,6 @@
 //! `cargo xtask`: what developers of plugfest run.
 
+mod bench;
 mod conformance;
 mod matrix;
 mod mutants;
@@ -33,6 +34,8 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// Measures what the budgets promise and writes reports/bench.md.
+    Bench(bench::Args),
     /// Prints which case kills which mutant; names survivors.
     Mutants {
         /// Only this suite.
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().task {
         Task::Conformance { args } => conformance::run(&args),
         Task::Test { args } => test::run(&args),
+        Task::Bench(args) => bench::run(&args),
         Task::Mutants { suite } => mutants::run(suite.as_deref()),
         Task::Tidy { write } => tidy::run(write),
     };

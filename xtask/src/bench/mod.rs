@@ -1,0 +1,152 @@
+//! `cargo xtask bench`: measures what the budgets promise, each beside its bare counterpart in the same run, and
+//! writes reports/bench.md. `--check` fails over budget.
+//!
+//! A topic is a file here with a function that gives [`Figure`]s, and a row in [`TOPICS`].
+
+mod decode;
+mod page;
+mod time;
+
+use std::path::PathBuf;
+
+use crate::{Done, cargo, root};
+use page::Page;
+
+/// What can be measured.
+const TOPICS: &[Topic] = &[Topic {
+    name: "decode",
+    title: "Bytes into values",
+    about: "One pass over the same bytes: our codec, and the library that people would use instead.",
+    measure: decode::measure,
+}];
+
+/// A group of figures.
+pub(super) struct Topic {
+    /// As the command line names it.
+    name: &'static str,
+    /// Its heading in the report.
+    title: &'static str,
+    /// What is measured, for whoever reads the report.
+    about: &'static str,
+    measure: fn(&Bench) -> Result<Vec<Figure>, String>,
+}
+
+/// What topics measure with.
+pub(super) struct Bench {
+    /// The program, as users have it: built for release.
+    #[expect(dead_code, reason = "topics that run it come next")]
+    pub(super) program: PathBuf,
+    /// A folder for what they need; empty at the start of each topic.
+    #[expect(dead_code, reason = "topics that run it come next")]
+    pub(super) folder: PathBuf,
+}
+
+/// One measured figure.
+#[derive(Clone, Debug)]
+pub(super) struct Figure {
+    /// What was measured.
+    pub(super) what: String,
+    /// Ours.
+    pub(super) ours: f64,
+    /// The same without us, measured in the same run.
+    pub(super) bare: Option<f64>,
+    /// What both are counted in.
+    pub(super) unit: &'static str,
+    /// How much it may be.
+    pub(super) budget: Budget,
+}
+
+/// How much a figure may be.
+#[derive(Clone, Copy, Debug)]
+#[expect(dead_code, reason = "not every kind is used yet")]
+pub(super) enum Budget {
+    /// So many times the bare counterpart.
+    Times(f64),
+    /// So much more than the bare counterpart.
+    Beyond(f64),
+    /// So much.
+    Most(f64),
+    /// It is told, not judged.
+    Told,
+}
+
+impl Figure {
+    /// Whether it is within its budget.
+    pub(super) fn holds(&self) -> bool {
+        let bare = self.bare.unwrap_or_default();
+        match self.budget {
+            Budget::Times(most) => self.ours <= most * bare,
+            Budget::Beyond(most) => self.ours - bare <= most,
+            Budget::Most(most) => self.ours <= most,
+            Budget::Told => true,
+        }
+    }
+}
+
+/// What the command line asks for.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Only these topics; the report is written only when all are measured.
+    topics: Vec<String>,
+    /// Fails when a figure is over its budget.
+    #[arg(long)]
+    check: bool,
+}
+
+/// Measures; gives the exit status.
+///
+/// # Errors
+/// What could not be measured.
+pub(crate) fn run(args: &Args) -> Done {
+    if let Some(name) = args.topics.iter().find(|name| !TOPICS.iter().any(|topic| topic.name == **name)) {
+        let known: Vec<&str> = TOPICS.iter().map(|topic| topic.name).collect();
+        return Err(format!("there is no topic `{name}` (known: {})", known.join(", ")));
+    }
+    if cfg!(debug_assertions) {
+        return as_release();
+    }
+    let status = crate::run(cargo().args(["build", "--release", "--quiet", "--bin", "plugfest"]))?;
+    if status != 0 {
+        return Ok(status);
+    }
+    let program = std::env::current_exe().map_err(|error| error.to_string())?.with_file_name("plugfest");
+    let mut page = Page::default();
+    for topic in TOPICS
+        .iter()
+        .filter(|topic| args.topics.is_empty() || args.topics.iter().any(|name| name == topic.name))
+    {
+        eprintln!("measuring {}", topic.name);
+        let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+        let bench = Bench { program: program.clone(), folder: folder.path().to_path_buf() };
+        page.add(topic, measured(topic, &bench)?);
+    }
+    println!("{}", page.text());
+    if args.topics.is_empty() {
+        page.write(&root().join("reports/bench.md"))?;
+    }
+    let over = page.over();
+    over.iter().for_each(|what| eprintln!("over budget: {what}"));
+    Ok(u8::from(args.check && !over.is_empty()))
+}
+
+/// A figure over its budget is measured again, since other programs may have had the cores.
+fn measured(topic: &Topic, bench: &Bench) -> Result<Vec<Figure>, String> {
+    let mut figures = (topic.measure)(bench)?;
+    for _ in 0..2 {
+        if figures.iter().all(Figure::holds) {
+            break;
+        }
+        for (first, again) in figures.iter_mut().zip((topic.measure)(bench)?) {
+            if !first.holds() {
+                *first = again;
+            }
+        }
+    }
+    Ok(figures)
+}
+
+/// Measurements are made by an optimised build of ourselves.
+fn as_release() -> Done {
+    let words = std::env::args().skip(1);
+    crate::run(cargo().args(["run", "--quiet", "--release", "--package", "xtask", "--"]).args(words))
+}

@@ -1,0 +1,104 @@
+//! reports/bench.md
+
+use std::fmt::Write;
+use std::path::Path;
+use std::process::Command;
+
+use super::{Budget, Figure, Topic};
+
+/// The report.
+#[derive(Default)]
+pub(super) struct Page {
+    text: String,
+    over: Vec<String>,
+}
+
+impl Page {
+    /// Adds a topic.
+    pub(super) fn add(&mut self, topic: &Topic, figures: Vec<Figure>) {
+        let Topic { title, about, .. } = topic;
+        let _ = write!(
+            self.text,
+            "\n## {title}\n\n{about}\n\n| what | ours | bare | at most |\n|---|---|---|---|\n"
+        );
+        for figure in &figures {
+            let bare = figure.bare.map_or(String::new(), |bare| shown(bare, figure.unit));
+            let over = if figure.holds() { "" } else { " **over**" };
+            let _ = writeln!(
+                self.text,
+                "| {} | {} | {bare} | {}{over} |",
+                figure.what,
+                shown(figure.ours, figure.unit),
+                allowed(figure)
+            );
+        }
+        self.over.extend(figures.iter().filter(|figure| !figure.holds()).map(|figure| figure.what.clone()));
+    }
+
+    /// What is over its budget.
+    pub(super) fn over(&self) -> &[String] {
+        &self.over
+    }
+
+    /// The tables.
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Writes the report.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub(super) fn write(&self, path: &Path) -> Result<(), String> {
+        let text = format!("{HEAD}\n{}{}", machine(), self.text);
+        std::fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
+    }
+}
+
+const HEAD: &str = "# Measured\n\nWritten by `cargo xtask bench`, an optimised build. Each figure stands beside its bare \
+                    counterpart, measured in the same run, in turns, the fastest round of each; `--check` fails when one \
+                    is over its budget.\n";
+
+/// What it was measured on; no names of machines.
+fn machine() -> String {
+    let processors = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let memory = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let after = |text: &str, key: &str| {
+        let line = text.lines().find(|line| line.starts_with(key));
+        line.and_then(|line| line.split_once(':')).map(|(_, value)| value.trim().to_owned())
+    };
+    let model = after(&processors, "model name").unwrap_or_else(|| std::env::consts::ARCH.into());
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let kib = after(&memory, "MemTotal").and_then(|text| text.split(' ').next()?.parse::<f64>().ok());
+    let told = |program: &str, argument: &str| {
+        let output = Command::new(program).arg(argument).output();
+        output.map_or(String::new(), |output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    format!(
+        "Measured on: {model}, {cores} cores, {:.0} GiB memory, Linux {}, {}.\n",
+        kib.unwrap_or_default() / 1048576.0,
+        told("uname", "-r"),
+        told("rustc", "--version"),
+    )
+}
+
+fn allowed(figure: &Figure) -> String {
+    let ratio = || figure.ours / figure.bare.unwrap_or(f64::NAN);
+    match figure.budget {
+        Budget::Times(most) => format!("{most} times (is {:.2})", ratio()),
+        Budget::Beyond(most) => format!("{} more", shown(most, figure.unit)),
+        Budget::Most(most) => shown(most, figure.unit),
+        Budget::Told => String::new(),
+    }
+}
+
+/// A value with its unit, three digits.
+fn shown(value: f64, unit: &str) -> String {
+    let digits = match value.abs() {
+        value if value >= 100.0 => 0,
+        value if value >= 10.0 => 1,
+        value if value >= 1.0 => 2,
+        _ => 3,
+    };
+    format!("{value:.digits$} {unit}")
+}
