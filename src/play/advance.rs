@@ -331,7 +331,9 @@ impl Play {
                 LaneSource::Declared(Source::Process | Source::Stderr)
             );
             let silent = self.has_ended(lane) && self.wants_messages(step);
-            if can_revive || of_process || (self.is_alive(lane) && !silent) {
+            let is_answered =
+                self.asked.values().any(|asked| matches!(asked, Asked::Question(of) if *of == lane));
+            if can_revive || is_answered || of_process || (self.is_alive(lane) && !silent) {
                 continue;
             }
             let gone =
