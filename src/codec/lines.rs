@@ -208,12 +208,59 @@ mod tests {
 
     use super::*;
     use crate::codec::testing::{chunk_invariance, decode_all};
+    use crate::datum::equal;
     use crate::strategy::json::near_lines;
 
     proptest! {
         #[test]
         fn chunks_do_not_matter(bytes in near_lines(), cuts in proptest::collection::vec(any::<prop::sample::Index>(), 0..6)) {
             chunk_invariance(&|| Box::new(JsonLines::default()), &bytes, &cuts)?;
+            chunk_invariance(&|| Box::new(TextLines::default()), &bytes, &cuts)?;
+            chunk_invariance(&|| Box::new(WholeText::default()), &bytes, &cuts)?;
+            chunk_invariance(&|| Box::new(LastJsonLine::default()), &bytes, &cuts)?;
+        }
+
+        #[test]
+        fn serde_json_says_the_same_of_each_line(bytes in near_lines()) {
+            let run = decode_all(&mut JsonLines::default(), [&bytes[..]]);
+            let (lines, rest) = match bytes.iter().rposition(|byte| *byte == b'\n') {
+                Some(last) => (&bytes[..last], &bytes[last + 1..]),
+                None => (&bytes[..0], &bytes[..]),
+            };
+            let lines = lines.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
+            let mut messages = run.messages.iter();
+            let mut refused = 0;
+            for line in lines {
+                let Ok(oracle) = serde_json::from_slice::<serde_json::Value>(line) else {
+                    refused += 1;
+                    continue;
+                };
+                let message = messages.next().map(|message| message.datum.clone());
+                let oracle = json::parse(&serde_json::to_vec(&oracle).unwrap()).unwrap();
+                let without_twins = message.map(|datum| last_of_twins(&datum));
+                prop_assert!(
+                    without_twins.as_ref().is_some_and(|datum| equal(datum, &oracle, Compare::ByValue).is_ok()),
+                    "{:?} is not {}", without_twins, oracle
+                );
+            }
+            prop_assert_eq!(messages.next(), None);
+            prop_assert_eq!(run.malformed.len(), refused);
+            prop_assert_eq!(run.end.is_some(), !rest.trim_ascii().is_empty());
+        }
+    }
+
+    /// Of the same key twice the oracle keeps the last.
+    fn last_of_twins(datum: &Datum) -> Datum {
+        match datum {
+            Datum::Array(items, _) => Datum::array(items.iter().map(last_of_twins).collect::<Vec<_>>()),
+            Datum::Map(entries, _) => {
+                let mut kept = std::collections::BTreeMap::new();
+                for (key, value) in entries.iter() {
+                    kept.insert(key.as_text().expect("a text").into_owned(), last_of_twins(value));
+                }
+                Datum::map(kept)
+            }
+            other => other.clone(),
         }
     }
 

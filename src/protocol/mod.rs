@@ -4,6 +4,8 @@
 
 pub mod apisix;
 pub mod arcaflow;
+#[cfg(test)]
+mod captures;
 pub mod dify_json;
 pub mod dify_session;
 pub mod dify_sri;
