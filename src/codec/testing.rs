@@ -3,7 +3,8 @@
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-use super::{Codec, Malformed, Message};
+use super::{Codec, Malformed, Message, json};
+use crate::datum::Datum;
 
 /// All that a codec gave for a stream.
 #[derive(Debug, Default, PartialEq)]
@@ -55,4 +56,25 @@ pub fn chunk_invariance(
     let pieces = places.windows(2).map(|pair| &bytes[pair[0]..pair[1]]);
     prop_assert_eq!(&whole, &decode_all(&mut *codec(), pieces), "cut at {:?}", places);
     Ok(())
+}
+
+/// What serde_json reads of a line.
+pub fn oracle(line: &[u8]) -> Option<Datum> {
+    let value: serde_json::Value = serde_json::from_slice(line).ok()?;
+    json::parse(&serde_json::to_vec(&value).ok()?).ok()
+}
+
+/// Of the same key twice only the last, as serde_json's own values have it.
+pub fn last_of_twins(datum: &Datum) -> Datum {
+    match datum {
+        Datum::Array(items, _) => Datum::array(items.iter().map(last_of_twins).collect::<Vec<_>>()),
+        Datum::Map(entries, _) => {
+            let mut kept = std::collections::BTreeMap::new();
+            for (key, value) in entries.iter() {
+                kept.insert(key.as_text().unwrap_or_default().into_owned(), last_of_twins(value));
+            }
+            Datum::map(kept)
+        }
+        other => other.clone(),
+    }
 }
