@@ -10,6 +10,8 @@ use crate::scenario::{Source, Verb};
 
 /// How soon a connection is tried again that a subject refused which is still starting.
 const REDIAL: Nanos = 5_000_000;
+/// How often a deadline is moved, at most: a subject that floods us makes us late as well.
+const MOST_MOVES: u8 = 8;
 
 impl Play {
     /// Does everything that is due now; `rang` says that the alarm brought us here.
@@ -263,12 +265,15 @@ impl Play {
                     self.meet(step);
                     changed = true;
                 }
-                Verb::Expect(_) if rang && lag > self.script.time("lag") => {
+                Verb::Expect(_)
+                    if rang && lag > self.script.time("lag") && self.steps[step].moved < MOST_MOVES =>
+                {
                     self.notes.push(format!(
                         "the machine was {} late; a deadline was moved by as much",
                         millis(lag)
                     ));
                     self.steps[step].deadline = Some(self.now + lag);
+                    self.steps[step].moved += 1;
                     changed = true;
                 }
                 Verb::Expect(pattern) if rang => {

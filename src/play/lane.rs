@@ -49,6 +49,9 @@ impl LaneState {
     }
 }
 
+/// How many lines of a standard error are read; what follows is only counted, as bytes.
+const STDERR_READ: usize = 10_000;
+
 /// What is known of a wire.
 pub(super) struct Wire {
     /// The lane of its main part.
@@ -57,6 +60,8 @@ pub(super) struct Wire {
     stderr_lane: Option<usize>,
     pub(super) codec: WireCodec,
     stderr: Option<Box<dyn Codec>>,
+    /// How many lines of its standard error were read.
+    stderr_read: usize,
     /// The view that took its last message; of HTTP that of the exchange which is being read.
     view: usize,
     /// Of HTTP: requests without a whole response.
@@ -103,6 +108,7 @@ impl Wire {
             stderr_lane,
             codec,
             stderr,
+            stderr_read: 0,
             view: lane,
             open_exchanges: 0,
             redialled: None,
@@ -364,6 +370,15 @@ impl Play {
                 ),
             };
             let Some(result) = next else { return };
+            if part == Part::Stderr {
+                wire.stderr_read += 1;
+                if wire.stderr_read == STDERR_READ {
+                    wire.stderr = None;
+                    self.notes
+                        .push(format!("lines of standard error after the {STDERR_READ}th are not read"));
+                }
+            }
+            let Some(wire) = self.wires.get_mut(&id) else { return };
             let lane = if part == Part::Main { wire.lane_of(&result) } else { lane };
             if part == Part::Main {
                 wire.messages += 1;

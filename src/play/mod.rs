@@ -87,6 +87,8 @@ struct StepState {
     /// Since when an expect or quiet is pending.
     pending_at: Option<Nanos>,
     deadline: Option<Nanos>,
+    /// How often the deadline was moved, since the machine was late.
+    moved: u8,
     asked: bool,
 }
 

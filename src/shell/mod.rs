@@ -32,6 +32,10 @@ use wire::{Job, Wire};
 const WAITING: usize = 32;
 /// How long the exit of a process waits for the end of its output, which a grandchild may hold open.
 const HELD_OPEN: Duration = Duration::from_millis(50);
+/// How long reading goes on, at most, when the alarm is due (nanoseconds).
+const PUT_OFF: Nanos = 50_000_000;
+/// How often in a row the readers must have had nothing before the alarm rings earlier.
+const SILENT_ROUNDS: usize = 3;
 
 /// What the readers and waiters bring to the loop.
 pub(crate) type Inbox = mpsc::Receiver<What>;
@@ -135,6 +139,10 @@ impl World<'_> {
                 self.deliver(what);
                 continue;
             }
+            if self.alarm.is_some_and(|at| at <= self.now()) {
+                self.ring().await;
+                continue;
+            }
             let alarm =
                 self.alarm.map(|at| tokio::time::Instant::from_std(self.begun + Duration::from_nanos(at)));
             let silent = alarm.unwrap_or_else(|| tokio::time::Instant::now() + Duration::from_secs(3600));
@@ -146,11 +154,17 @@ impl World<'_> {
         }
     }
 
-    /// The alarm rings, after every ready wire was read once.
+    /// The alarm rings, after what had come by then was read; a flood does not put it off for ever.
     async fn ring(&mut self) {
-        for _ in 0..3 {
+        let latest = self.now() + PUT_OFF;
+        let mut silent_rounds = 0;
+        while silent_rounds < SILENT_ROUNDS && self.now() < latest {
             tokio::task::yield_now().await;
-            while let Ok(what) = self.inbox.try_recv() {
+            silent_rounds += 1;
+            while self.now() < latest
+                && let Ok(what) = self.inbox.try_recv()
+            {
+                silent_rounds = 0;
                 self.came(what);
                 if self.finished {
                     return;
