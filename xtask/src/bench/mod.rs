@@ -3,8 +3,13 @@
 //!
 //! A topic is a file here with a function that gives [`Figure`]s, and a row in [`TOPICS`].
 
+mod cases;
 mod decode;
+mod growth;
+mod memory;
 mod page;
+mod start;
+mod suites;
 mod time;
 
 use std::path::PathBuf;
@@ -13,12 +18,47 @@ use crate::{Done, cargo, root};
 use page::Page;
 
 /// What can be measured.
-const TOPICS: &[Topic] = &[Topic {
-    name: "decode",
-    title: "Bytes into values",
-    about: "One pass over the same bytes: our codec, and the library that people would use instead.",
-    measure: decode::measure,
-}];
+const TOPICS: &[Topic] = &[
+    Topic {
+        name: "cases",
+        title: "A case beyond its bytes",
+        about: "Cases whose exchange is at most 4 KiB, beside the same bytes through a bare loop: in the simulator from \
+                one queue into another, over standard streams written to the same program and read to the end.",
+        measure: cases::measure,
+    },
+    Topic {
+        name: "suites",
+        title: "Self-conformance as processes",
+        about: "Every case of the default profile that neither waits by what it says (`after`, `quiet`, `floor`, `every`) \
+                nor moves more than 1 MiB.",
+        measure: suites::measure,
+    },
+    Topic {
+        name: "start",
+        title: "To the first case",
+        about: "From the start of `plugfest run` until the subject runs, beside the same subject started alone.",
+        measure: start::measure,
+    },
+    Topic {
+        name: "decode",
+        title: "Bytes into values",
+        about: "One pass over the same bytes: our codec, and the library that people would use instead.",
+        measure: decode::measure,
+    },
+    Topic {
+        name: "memory",
+        title: "Memory",
+        about: "The most that was resident during `plugfest run`.",
+        measure: memory::measure,
+    },
+    Topic {
+        name: "growth",
+        title: "Growth",
+        about: "What a case, or a MiB of a message, costs when there are more of them; the bare figure is that of the line \
+                above. The start of the program is taken off.",
+        measure: growth::measure,
+    },
+];
 
 /// A group of figures.
 pub(super) struct Topic {
@@ -34,10 +74,8 @@ pub(super) struct Topic {
 /// What topics measure with.
 pub(super) struct Bench {
     /// The program, as users have it: built for release.
-    #[expect(dead_code, reason = "topics that run it come next")]
     pub(super) program: PathBuf,
     /// A folder for what they need; empty at the start of each topic.
-    #[expect(dead_code, reason = "topics that run it come next")]
     pub(super) folder: PathBuf,
 }
 
@@ -58,7 +96,6 @@ pub(super) struct Figure {
 
 /// How much a figure may be.
 #[derive(Clone, Copy, Debug)]
-#[expect(dead_code, reason = "not every kind is used yet")]
 pub(super) enum Budget {
     /// So many times the bare counterpart.
     Times(f64),
