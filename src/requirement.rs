@@ -142,6 +142,9 @@ fn requirement(id: &str, table: &Table<'_>) -> Requirement {
             "`source` is missing: a document and section, or a repository and path",
         );
     }
+    if requirement.untestable.as_ref().is_some_and(|why| why.trim().is_empty()) {
+        table.problem(table.key_span("untestable"), "say why no portable test can exist");
+    }
     table.finish();
     requirement
 }

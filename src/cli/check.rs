@@ -13,6 +13,9 @@ use crate::subject::Subject;
 pub struct Args {
     /// Folders with scenarios of your own; the shipped suites if none is named.
     dirs: Vec<PathBuf>,
+    /// Prints the JSON Schema of scenario files, for editors, and checks nothing.
+    #[arg(long)]
+    schema: bool,
 }
 
 /// Checks every scenario in every profile.
@@ -20,6 +23,10 @@ pub struct Args {
 /// # Errors
 /// Everything that is wrong.
 pub(super) fn check(args: &Args) -> Result<i32, Wrong> {
+    if args.schema {
+        anstream::print!("{}", crate::scenario::schema::text());
+        return Ok(exit::GOOD);
+    }
     let corpus = corpus(&args.dirs)?;
     let mut errors = Vec::new();
     let mut count = 0;

@@ -5,6 +5,8 @@ mod duration;
 pub mod error;
 mod model;
 mod parse;
+pub mod schema;
+pub mod shape;
 mod suite;
 pub mod table;
 

@@ -17,7 +17,18 @@ use crate::play::verbs;
 /// Everything that is wrong with the file by itself; what needs the suite is in [`super::check`].
 pub fn scenario(suite: &str, id: &str, file: &str, text: &str) -> Result<Scenario, FileErrors> {
     let document = Document::parse(file, text);
-    let root = document.root();
+    let scenario = read(suite, id, file, text, &document.root());
+    document.errors().map(|()| scenario)
+}
+
+/// What reading a scenario asks of its file: the source of the schema.
+pub fn shape(text: &str) -> super::shape::Shape {
+    let document = Document::parse("", text).noting();
+    read("", "", "", text, &document.root());
+    document.noted()
+}
+
+fn read(suite: &str, id: &str, file: &str, text: &str, root: &Table<'_>) -> Scenario {
     let scenario = Scenario {
         suite: suite.into(),
         id: id.into(),
@@ -32,20 +43,20 @@ pub fn scenario(suite: &str, id: &str, file: &str, text: &str) -> Result<Scenari
         needs: root.texts("needs"),
         probe: root.flag("probe").unwrap_or(false),
         slow: root.flag("slow").unwrap_or(false),
-        isolation: isolation(&root),
-        flood: root.text("flood").and_then(|text| size(&root, &text)),
-        opening: opening(&root),
+        isolation: isolation(root),
+        flood: root.text("flood").and_then(|text| size(root, &text)),
+        opening: opening(root),
         start: root.table("start").map(|table| launch(&table)).unwrap_or_default(),
         timing: root.table("timing").map(|table| timing(&table)).unwrap_or_default(),
         off: root.table("off").map(|table| off(&table)).unwrap_or_default(),
         twin: root.text("twin"),
         views: root.tables("view").iter().flat_map(views).collect(),
-        steps: steps(&root),
+        steps: steps(root),
         rules: root.tables("rule").iter().flat_map(|table| repeated(table, rule)).collect(),
-        rows: rows(&root),
+        rows: rows(root),
     };
     root.finish();
-    document.errors().map(|()| scenario)
+    scenario
 }
 
 fn isolation(root: &Table<'_>) -> Option<Isolation> {
@@ -266,6 +277,9 @@ fn read_verb(verb: &str, table: &Table<'_>) -> Option<Verb> {
     }
 }
 
+/// The keys of which a rule has one.
+pub(super) const RULES: [&str; 6] = ["forbid", "require", "check", "allow", "answer", "every"];
+
 /// Reads one rule.
 pub fn rule(table: &Table<'_>) -> Option<Rule> {
     let kind = rule_kind(table);
@@ -286,11 +300,10 @@ pub fn rule(table: &Table<'_>) -> Option<Rule> {
 }
 
 fn rule_kind(table: &Table<'_>) -> Option<RuleKind> {
-    const KINDS: [&str; 6] = ["forbid", "require", "check", "allow", "answer", "every"];
-    let given: Vec<&&str> = KINDS.iter().filter(|kind| table.has(kind)).collect();
+    let given: Vec<&&str> = RULES.iter().filter(|kind| table.has(kind)).collect();
     if given.len() != 1 {
         table.forget();
-        table.problem(table.span.clone(), format!("a rule has one of {}", KINDS.join(", ")));
+        table.problem(table.span.clone(), format!("a rule has one of {}", RULES.join(", ")));
         return None;
     }
     match **given.first()? {

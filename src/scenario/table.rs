@@ -3,11 +3,13 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::ops::Range;
+use std::rc::Rc;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::error::{FileErrors, Problem};
+use super::shape::{Holds, Shape};
 use crate::datum::{Bindings, Datum, Pattern};
 
 /// A place in a file.
@@ -55,6 +57,9 @@ pub struct Text {
 /// What is wrong with a file so far.
 pub type Problems = RefCell<Vec<Problem>>;
 
+/// Stands for every key of a table with free keys, in its [`Shape`].
+pub const ANY: &str = "*";
+
 /// A table that is being read.
 #[derive(Debug)]
 pub struct Table<'a> {
@@ -66,6 +71,8 @@ pub struct Table<'a> {
     asked: RefCell<BTreeSet<&'static str>>,
     forgotten: Cell<bool>,
     problems: &'a Problems,
+    /// What is asked of it, where somebody wants to know.
+    shape: Option<Rc<RefCell<Shape>>>,
 }
 
 /// A parsed file.
@@ -77,6 +84,7 @@ pub struct Document {
     text: String,
     /// What is no TOML; as long as something is, nothing else is told.
     syntax: Vec<Problem>,
+    shape: Option<Rc<RefCell<Shape>>>,
 }
 
 impl Document {
@@ -87,7 +95,18 @@ impl Document {
         let syntax = errors.iter().map(problem).collect();
         let problems = RefCell::default();
         let root = entries(table.get_ref(), &problems);
-        Self { root, problems, file: file.into(), text: text.into(), syntax }
+        Self { root, problems, file: file.into(), text: text.into(), syntax, shape: None }
+    }
+
+    /// The same document; what is asked of it is noted.
+    #[must_use]
+    pub fn noting(self) -> Self {
+        Self { shape: Some(Rc::default()), ..self }
+    }
+
+    /// What was asked of it.
+    pub fn noted(&self) -> Shape {
+        self.shape.as_ref().map(|shape| shape.borrow().clone()).unwrap_or_default()
     }
 
     /// The outermost table.
@@ -99,6 +118,7 @@ impl Document {
             asked: RefCell::default(),
             forgotten: Cell::default(),
             problems: &self.problems,
+            shape: self.shape.clone(),
         }
     }
 
@@ -171,12 +191,14 @@ impl<'a> Table<'a> {
 
     /// A text.
     pub fn text(&self, key: &'static str) -> Option<Text> {
+        self.note(key, Holds::Text);
         let item = self.find(key)?;
         self.text_of(item, key)
     }
 
     /// A text that must be there; an empty one if it is not.
     pub fn need_text(&self, key: &'static str) -> Text {
+        self.note(key, Holds::Needed);
         self.text(key).unwrap_or_else(|| {
             if !self.entries.iter().any(|(name, _)| name.text == key) {
                 self.problem(self.span.clone(), format!("`{key}` is missing"));
@@ -187,6 +209,7 @@ impl<'a> Table<'a> {
 
     /// A text, or a list of texts.
     pub fn texts(&self, key: &'static str) -> Vec<Text> {
+        self.note(key, Holds::Texts);
         match self.find(key) {
             None => Vec::new(),
             Some(Item { value: Value::List(items), .. }) => {
@@ -198,6 +221,7 @@ impl<'a> Table<'a> {
 
     /// True or false.
     pub fn flag(&self, key: &'static str) -> Option<bool> {
+        self.note(key, Holds::Flag);
         match self.find(key)? {
             Item { value: Value::Bool(value), .. } => Some(*value),
             item => self.wrong(item, key, "true or false"),
@@ -206,6 +230,7 @@ impl<'a> Table<'a> {
 
     /// An integer of 0 or more.
     pub fn count(&self, key: &'static str) -> Option<u64> {
+        self.note(key, Holds::Count);
         match self.find(key)? {
             Item { value: Value::Int(value), .. } if *value >= 0 => Some(*value as u64),
             Item { value: Value::Text(text), .. } => {
@@ -218,6 +243,7 @@ impl<'a> Table<'a> {
 
     /// An integer of 0 or more, or a list of them.
     pub fn counts(&self, key: &'static str) -> Option<Result<u64, Vec<u64>>> {
+        self.note(key, Holds::Counts);
         match self.find(key)? {
             Item { value: Value::List(items), .. } => {
                 let count = |item: &Item| match item.value {
@@ -232,24 +258,26 @@ impl<'a> Table<'a> {
 
     /// A table.
     pub fn table(&self, key: &'static str) -> Option<Table<'a>> {
+        self.note(key, Holds::Table);
         match self.find(key)? {
-            Item { value: Value::Table(entries), span } => Some(self.inner(entries, span)),
+            Item { value: Value::Table(entries), span } => Some(self.inner(key, entries, span)),
             item => self.wrong(item, key, "a table"),
         }
     }
 
     /// A list of tables (`[[key]]`), or one table.
     pub fn tables(&self, key: &'static str) -> Vec<Table<'a>> {
+        self.note(key, Holds::Tables);
         match self.find(key) {
             None => Vec::new(),
             Some(Item { value: Value::List(items), .. }) => {
                 let table = |item: &'a Item| match &item.value {
-                    Value::Table(entries) => Some(self.inner(entries, &item.span)),
+                    Value::Table(entries) => Some(self.inner(key, entries, &item.span)),
                     _ => self.wrong(item, key, "a table"),
                 };
                 items.iter().filter_map(table).collect()
             }
-            Some(Item { value: Value::Table(entries), span }) => vec![self.inner(entries, span)],
+            Some(Item { value: Value::Table(entries), span }) => vec![self.inner(key, entries, span)],
             Some(item) => {
                 self.wrong::<()>(item, key, "a list of tables");
                 Vec::new()
@@ -264,8 +292,9 @@ impl<'a> Table<'a> {
 
     /// Every entry of this table as a table.
     pub fn every_table(&self) -> Vec<(Text, Table<'a>)> {
+        self.note(ANY, Holds::Table);
         let table = |(key, item): &'a (Text, Item)| match &item.value {
-            Value::Table(entries) => Some((key.clone(), self.inner(entries, &item.span))),
+            Value::Table(entries) => Some((key.clone(), self.inner(ANY, entries, &item.span))),
             _ => self.wrong(item, &key.text, "a table"),
         };
         self.entries.iter().filter_map(table).collect()
@@ -273,6 +302,7 @@ impl<'a> Table<'a> {
 
     /// Every entry of a table with free keys as text (numbers and booleans by their text).
     pub fn every_text(&self) -> Vec<(Text, Text)> {
+        self.note(ANY, Holds::Text);
         let pair = |(key, item): &(Text, Item)| Some((key.clone(), self.text_of(item, &key.text)?));
         self.entries.iter().filter_map(pair).collect()
     }
@@ -337,11 +367,13 @@ impl<'a> Table<'a> {
             asked: RefCell::default(),
             forgotten: Cell::default(),
             problems: self.problems,
+            shape: self.shape.clone(),
         }
     }
 
     /// A value of a free key: a text, a number or a boolean.
     pub fn scalar(&self, key: &str) -> Option<Datum> {
+        self.note(ANY, Holds::Scalar);
         let (_, item) = self.entries.iter().find(|(name, _)| name.text == key)?;
         match &item.value {
             Value::Text(text) => Some(self.replaced(text).into()),
@@ -391,15 +423,23 @@ impl<'a> Table<'a> {
         self.entries.iter().find(|(name, _)| name.text == key).map(|(_, item)| item)
     }
 
-    fn inner(&self, entries: &'a [(Text, Item)], span: &Span) -> Table<'a> {
-        let vars = self.vars.clone();
+    fn inner(&self, key: &str, entries: &'a [(Text, Item)], span: &Span) -> Table<'a> {
+        let shape = self.shape.as_ref().map(|shape| shape.borrow_mut().inner(key));
         Table {
             entries,
             span: span.clone(),
-            vars,
+            vars: self.vars.clone(),
             asked: RefCell::default(),
             forgotten: Cell::default(),
             problems: self.problems,
+            shape,
+        }
+    }
+
+    /// Notes what is asked.
+    fn note(&self, key: &str, holds: Holds) {
+        if let Some(shape) = &self.shape {
+            shape.borrow_mut().note(key, holds);
         }
     }
 

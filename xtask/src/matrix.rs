@@ -36,7 +36,7 @@ fn table() -> Result<String, String> {
     let mutants: usize = corpus.suites().iter().map(|suite| mocks::mutants(suite).len()).sum();
     let _ = writeln!(
         out,
-        "\n{mutants} mutants prove the scenarios; `cargo xtask mutants` prints what kills each.\n"
+        "\n{mutants} mutants prove the scenarios; [mutants.md](mutants.md) says what kills each.\n"
     );
     Ok(out)
 }

@@ -2,6 +2,9 @@
 
 use std::process::Command;
 
+use plugfest::baseline::Baseline;
+use plugfest::corpus::Corpus;
+
 use crate::{Done, cargo, root};
 
 /// What must not stand in the repository: what it is, an extended regular expression, and where to look.
@@ -23,7 +26,7 @@ const PATTERNS: [(&str, &str, &[&str]); 3] = [
 ];
 
 pub fn run(write: bool) -> Done {
-    let mut bad = i32::from(!coverage_table_is_fresh(write)?);
+    let mut bad = unreasoned()? + stale(write)?;
     for (what, pattern, places) in PATTERNS {
         let found = Command::new("git")
             .current_dir(root())
@@ -52,18 +55,47 @@ pub fn run(write: bool) -> Done {
     Ok(u8::from(bad > 0))
 }
 
-/// Whether reports/README.md holds the table of coverage as it is now; writes it if asked to.
-fn coverage_table_is_fresh(write: bool) -> Result<bool, String> {
-    let path = root().join("reports/README.md");
-    let text = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-    let fresh = crate::matrix::refreshed(&text)?;
-    if text == fresh {
-        return Ok(true);
+/// A file that is made from others: its path, and its text as it should be, given the text that it has.
+type Generated = (&'static str, fn(&str) -> Result<String, String>);
+
+/// What is generated and committed.
+const GENERATED: &[Generated] =
+    &[("reports/README.md", crate::matrix::refreshed), ("reports/mutants.md", |_| crate::mutants::page())];
+
+/// How many generated files are not as they should be; writes them if asked to.
+fn stale(write: bool) -> Result<i32, String> {
+    let mut bad = 0;
+    for (name, fresh) in GENERATED {
+        let path = root().join(name);
+        let text = std::fs::read_to_string(&path).unwrap_or_default();
+        let fresh = fresh(&text)?;
+        if text == fresh {
+            continue;
+        }
+        if write {
+            std::fs::write(&path, fresh).map_err(|error| format!("{}: {error}", path.display()))?;
+            println!("{name}: written");
+            continue;
+        }
+        bad += 1;
+        println!("{name} is stale: cargo xtask tidy --write");
     }
-    if write {
-        std::fs::write(&path, fresh).map_err(|error| format!("{}: {error}", path.display()))?;
-        return Ok(true);
+    Ok(bad)
+}
+
+/// How many files of accepted findings and of rules are wrong: an entry without its reason, source or capture, a rule
+/// that is untestable without a why.
+fn unreasoned() -> Result<i32, String> {
+    let mut errors = Vec::new();
+    let folder = root().join("reports/baselines");
+    let entries = std::fs::read_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    for entry in entries.flatten() {
+        errors.extend(Baseline::read(&entry.path()).err());
     }
-    println!("reports/README.md: the table of coverage is stale: cargo xtask tidy --write");
-    Ok(false)
+    let corpus = Corpus::embedded();
+    for name in corpus.suites() {
+        errors.extend(corpus.frame(&name).err().into_iter().flatten());
+    }
+    errors.iter().for_each(|error| println!("{}", error.render(false)));
+    Ok(i32::try_from(errors.len()).unwrap_or(i32::MAX))
 }
