@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::play::{Knobs, Script};
+use crate::play::{Knobs, LaneSource, Script};
 use crate::requirement::Level;
 use crate::scenario::error::FileErrors;
-use crate::scenario::{Scenario, Suite};
+use crate::scenario::{Scenario, Source, Step, Suite, Verb};
 use crate::subject::Subject;
 
 /// What selects cases.
@@ -212,10 +212,32 @@ fn reason_not_applicable(
     {
         return Some(format!("{} does not bind in profile {profile}", covers.text));
     }
+    if subject.attach.is_some()
+        && let Some(why) = not_attached(scenario, script)
+    {
+        return Some(format!("the subject is attached: {why}"));
+    }
     if script.launch.package.is_some() && !subject.takes("package") {
         return Some("the subject's command has no place holder {package}".into());
     }
     None
+}
+
+/// What a case needs that only a subject which we start can give.
+fn not_attached(scenario: &Scenario, script: &Script) -> Option<&'static str> {
+    let of_process =
+        |step: &Step| matches!(&step.verb, Verb::Act(act) if act.default_lane() == Some("process"));
+    let streams = |lane: &crate::play::Lane| matches!(lane.source, LaneSource::Declared(Source::Stdio));
+    if script.lanes.iter().any(streams) {
+        return Some("this case speaks over its standard streams");
+    }
+    if scenario.steps.iter().any(of_process) {
+        return Some("this case starts, signals or looks at its process");
+    }
+    let start = &scenario.start;
+    let special =
+        start.package.is_some() || start.args.is_some() || !start.env.is_empty() || !start.files.is_empty();
+    special.then_some("this case starts it in a way of its own")
 }
 
 /// The level of a finding under the profile of its case.

@@ -3,9 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use crate::actor::Address;
+use crate::play::parse_url;
 use crate::scenario::Duration;
 use crate::scenario::error::FileErrors;
 use crate::scenario::table::{Document, Table};
+use crate::shell::tls::Client;
 
 /// A subject: subject.toml, or what the command line says.
 #[derive(Clone, Debug, Default)]
@@ -34,6 +37,19 @@ pub struct Subject {
     pub timing: BTreeMap<String, Duration>,
     /// Additions to its environment.
     pub env: BTreeMap<String, String>,
+    /// Where it runs, if we do not start it.
+    pub attach: Option<Attach>,
+    /// The key that it wants, if not that of the suite.
+    pub api_key: Option<String>,
+    /// Headers of every request to it that does not have them.
+    pub headers: BTreeMap<String, String>,
+    /// The file of the certificates that are trusted for `https`, instead of the system's.
+    pub ca_file: Option<String>,
+    /// Whether any certificate will do.
+    pub insecure: bool,
+    /// What ends it where our signals do not reach it, as in a container: run after each case that started it, and at
+    /// the end of the run where it is attached.
+    pub stop: Vec<String>,
     /// The folder of its file; relative commands are looked up from there upwards.
     pub folder: Option<String>,
 }
@@ -76,12 +92,25 @@ impl Subject {
             modes: words("modes"),
             timing: root.table("timing").map(|table| crate::scenario::timing(&table)).unwrap_or_default(),
             env: root.table("env").map(|table| texts(&table)).unwrap_or_default(),
+            attach: root.text("attach").and_then(|text| attach(&root, &text)),
+            api_key: root.text("api_key").map(|text| text.text),
+            headers: root.table("headers").map(|table| texts(&table)).unwrap_or_default(),
+            ca_file: root.text("ca_file").map(|text| text.text),
+            insecure: root.flag("insecure").unwrap_or(false),
+            stop: words("stop"),
             folder: None,
         };
-        if subject.command.is_empty() && subject.driver.is_none() && subject.ops.is_empty() {
+        let started = !subject.command.is_empty();
+        if !started && subject.driver.is_none() && subject.ops.is_empty() && !root.has("attach") {
             root.problem(
                 root.span.clone(),
-                "a subject has a `command`, a `driver` or an [op.NAME] with a `command`",
+                "a subject has a `command`, a `driver`, an [op.NAME] with a `command`, or an `attach`",
+            );
+        }
+        if started && root.has("attach") {
+            root.problem(
+                root.key_span("attach"),
+                "`attach` is for a subject that runs already; this one has a `command`",
             );
         }
         root.finish();
@@ -98,7 +127,9 @@ impl Subject {
             .iter()
             .map(|(name, command)| (name.clone(), command.iter().map(find).collect()))
             .collect();
-        Self { command, driver, ops, ..self }
+        let stop = self.stop.iter().map(find).collect();
+        let ca_file = self.ca_file.as_ref().map(find);
+        Self { command, driver, ops, stop, ca_file, ..self }
     }
 
     /// A relative path, as it is found from here or from the folder of the subject's file upwards.
@@ -121,12 +152,98 @@ impl Subject {
             })
     }
 
+    /// How `https` is spoken with it, if it is.
+    ///
+    /// # Errors
+    /// Its file of certificates cannot be read.
+    pub fn tls(&self) -> Result<Option<Client>, String> {
+        match &self.attach {
+            Some(Attach::Url(url)) if url.starts_with("https://") => {
+                Client::trusting(self.ca_file.as_deref(), self.insecure).map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
     /// Whether a place holder occurs in one of its commands.
     pub fn takes(&self, holder: &str) -> bool {
         let holder = format!("{{{holder}}}");
         let commands = std::iter::once(&self.command).chain(&self.driver).chain(self.ops.values());
         commands.flatten().any(|part| part.contains(&holder))
     }
+}
+
+/// Where a subject runs that we do not start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Attach {
+    /// `host:port`
+    Tcp(String),
+    /// The path of a socket.
+    Unix(String),
+    /// `http://` or `https://`
+    Url(String),
+}
+
+impl Attach {
+    /// Reads `HOST:PORT`, `unix:PATH` or a URL.
+    ///
+    /// # Errors
+    /// Why this is none of them.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if let Some(path) = text.strip_prefix("unix:").or(text.starts_with('/').then_some(text)) {
+            return Ok(Attach::Unix(path.into()));
+        }
+        if text.contains("://") {
+            let plain = text.replacen("https://", "http://", 1);
+            return parse_url(&plain).map(|_| Attach::Url(text.into()));
+        }
+        match text.rsplit_once(':') {
+            Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => {
+                Ok(Attach::Tcp(text.into()))
+            }
+            _ => Err(format!("{text:?} is no address: write HOST:PORT, unix:PATH, http://.. or https://..")),
+        }
+    }
+
+    /// The address of its socket.
+    ///
+    /// # Errors
+    /// A URL, where the protocol is not HTTP.
+    pub fn address(&self) -> Result<Address, String> {
+        match self {
+            Attach::Tcp(addr) => Ok(Address::Tcp(addr.clone())),
+            Attach::Unix(path) => Ok(Address::Unix(path.clone())),
+            Attach::Url(url) => {
+                Err(format!("this role is no HTTP server: attach HOST:PORT or unix:PATH, not {url}"))
+            }
+        }
+    }
+
+    /// The names that it binds.
+    pub fn values(&self) -> Vec<(String, String)> {
+        let value = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        match self {
+            Attach::Tcp(addr) => {
+                let port = addr.rsplit_once(':').map_or("", |(_, port)| port);
+                vec![value("url", &format!("http://{addr}")), value("port", port)]
+            }
+            Attach::Unix(path) => vec![value("socket", path)],
+            Attach::Url(url) => vec![value("url", url)],
+        }
+    }
+}
+
+impl std::fmt::Display for Attach {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Attach::Tcp(text) | Attach::Url(text) => f.write_str(text),
+            Attach::Unix(path) => write!(f, "unix:{path}"),
+        }
+    }
+}
+
+fn attach(table: &Table<'_>, text: &crate::scenario::table::Text) -> Option<Attach> {
+    Attach::parse(&text.text).map_err(|why| table.problem(text.span.clone(), why)).ok()
 }
 
 fn op(table: &Table<'_>) -> Vec<String> {

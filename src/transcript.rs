@@ -54,6 +54,12 @@ pub struct Header {
     pub capabilities: Vec<String>,
     /// Additions to its environment.
     pub env: BTreeMap<String, String>,
+    /// Where it was attached.
+    #[serde(default)]
+    pub attach: Option<String>,
+    /// Headers that every request to it had.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
     /// Its values of `[timing]`, in nanoseconds.
     pub timing: BTreeMap<String, u64>,
     /// Seed and scale.
@@ -90,6 +96,8 @@ impl Header {
             ops: subject.ops.clone(),
             capabilities: subject.capabilities.iter().cloned().collect(),
             env: subject.env.clone(),
+            attach: subject.attach.as_ref().map(ToString::to_string),
+            headers: subject.headers.clone(),
             timing: told.collect(),
             knobs: script.knobs,
         }
@@ -117,6 +125,8 @@ impl Header {
             ops: self.ops.clone(),
             capabilities: self.capabilities.iter().cloned().collect(),
             env: self.env.clone(),
+            attach: self.attach.as_deref().map(crate::subject::Attach::parse).transpose()?,
+            headers: self.headers.clone(),
             timing: self.timing.iter().map(|(name, nanos)| (name.clone(), fixed(nanos))).collect(),
             ..Subject::default()
         };

@@ -60,6 +60,11 @@ fn subject(suite: &Suite, role: &str, command: &[String]) -> String {
     }
     let command = if command.is_empty() { vec!["path/to/my-program".to_owned()] } else { command.to_vec() };
     line(format!("command      = {}", list(&command)));
+    line("# attach     = \"127.0.0.1:5000\"     # instead of a command: where it runs already (unix:PATH, https://..)".into());
+    line(
+        "# stop       = [\"docker\", \"stop\", \"it\"]   # what ends it where our signals do not reach it"
+            .into(),
+    );
     line(format!(
         "capabilities = []   # what it offers for deeper scenarios: {}",
         capabilities(suite, role).join(", ")

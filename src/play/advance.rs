@@ -65,9 +65,9 @@ impl Play {
         }
         let is_due = |redial: &super::Redial| redial.due.is_some_and(|due| due <= self.now);
         let Some(index) = self.redials.iter().position(is_due) else { return false };
-        let super::Redial { wire, addr, .. } = self.redials.remove(index);
+        let super::Redial { wire, addr, tls, .. } = self.redials.remove(index);
         let Some(lane) = self.wires.get(&wire).map(|wire| wire.lane) else { return true };
-        let act = self.stage(lane).connect(wire, addr);
+        let act = self.stage(lane).connect(wire, addr, tls);
         if let Some(asked) = self.wires.get_mut(&wire).and_then(|wire| wire.redialled.take()) {
             self.asked.insert(act, asked);
         }

@@ -84,6 +84,17 @@ pub fn parse_url(url: &str) -> Result<(Address, String, String), String> {
     Ok((Address::Tcp(addr), host.to_owned(), base.to_owned()))
 }
 
+/// Where a URL leads: whether through TLS, the address, the Host and the base path.
+fn destination(url: &str) -> Result<(bool, Address, String, String), String> {
+    let Some(rest) = url.strip_prefix("https://") else {
+        return parse_url(url).map(|(addr, host, base)| (false, addr, host, base));
+    };
+    let (addr, host, base) = parse_url(&format!("http://{rest}"))?;
+    let has_port = host.rsplit_once(':').is_some_and(|(_, port)| !port.contains(']'));
+    let addr = if has_port { addr } else { Address::Tcp(format!("{host}:443")) };
+    Ok((true, addr, host, base))
+}
+
 impl Stage<'_> {
     /// Sends a request on the lane's connection while it is open, else on a new one.
     pub fn request(&mut self, request: Request) -> Ran {
@@ -94,7 +105,7 @@ impl Stage<'_> {
                 None => return Ran::Failed("there is no `url` to send a request to".into()),
             },
         };
-        let (addr, host, base) = match parse_url(&url) {
+        let (tls, addr, host, base) = match destination(&url) {
             Ok(parts) => parts,
             Err(why) => return Ran::Failed(why),
         };
@@ -108,7 +119,7 @@ impl Stage<'_> {
             Err(why) => return Ran::Failed(why),
         };
         if is_new {
-            return Ran::Asked(self.connect_first(wire, addr, bytes, pieces));
+            return Ran::Asked(self.connect_first(wire, addr, tls, bytes, pieces));
         }
         self.begin_exchange(wire);
         self.write(wire, Part::Main, bytes, pieces);
@@ -127,6 +138,11 @@ impl Stage<'_> {
         let says = |name: &str, headers: &[(String, String)]| {
             headers.iter().any(|(header, _)| header.eq_ignore_ascii_case(name))
         };
+        for (name, value) in self.usual_headers() {
+            if !says(&name, &headers) {
+                headers.push((name, value));
+            }
+        }
         if request.body == Sent::Stream {
             if !says("host", &headers) {
                 headers.insert(0, ("Host".into(), host.into()));

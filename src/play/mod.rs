@@ -118,6 +118,7 @@ struct Errand {
 struct Redial {
     wire: WireId,
     addr: crate::actor::Address,
+    tls: bool,
     due: Option<Nanos>,
 }
 

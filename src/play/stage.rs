@@ -35,6 +35,12 @@ impl<'a> Stage<'a> {
         self.bindings.unwrap_or(&self.play.bindings)
     }
 
+    /// The headers that every request to the subject has.
+    pub(super) fn usual_headers(&self) -> Vec<(String, String)> {
+        let headers = &self.play.script.subject.headers;
+        headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect()
+    }
+
     /// The connection of the message that this lane took last, else the one opened last.
     pub fn connection(&self) -> Option<WireId> {
         let lanes =
@@ -311,18 +317,18 @@ impl<'a> Stage<'a> {
         };
         let wire = self.new_wire(lane, false);
         self.play.chart.did(name.into(), "open");
-        Ok(self.connect(wire, addr))
+        Ok(self.connect(wire, addr, false))
     }
 
     /// Connects; where the subject is still starting, again until it listens.
-    pub(super) fn connect(&mut self, wire: WireId, addr: Address) -> ActId {
-        let act = self.act(Act::Open { wire, to: Target::Connect { addr: addr.clone(), tls: false } });
+    pub(super) fn connect(&mut self, wire: WireId, addr: Address, tls: bool) -> ActId {
+        let act = self.act(Act::Open { wire, to: Target::Connect { addr: addr.clone(), tls } });
         if let Some(wire) = self.play.wires.get_mut(&wire) {
             wire.acts = vec![act];
         }
         if !self.play.reached {
             self.play.redials.retain(|redial| redial.wire != wire);
-            self.play.redials.push(Redial { wire, addr, due: None });
+            self.play.redials.push(Redial { wire, addr, tls, due: None });
         }
         act
     }
@@ -359,13 +365,14 @@ impl<'a> Stage<'a> {
         &mut self,
         wire: WireId,
         addr: Address,
+        tls: bool,
         bytes: Payload,
         pieces: Pieces,
     ) -> ActId {
         if let Some(wire) = self.play.wires.get_mut(&wire) {
             wire.first = Some((bytes, pieces));
         }
-        self.connect(wire, addr)
+        self.connect(wire, addr, tls)
     }
 
     /// The HTTP codec of a wire.
@@ -378,6 +385,9 @@ impl<'a> Stage<'a> {
         let text = |name: &str| {
             self.bindings().get(name).and_then(Datum::as_inserted).ok_or(format!("`{name}` is not bound"))
         };
+        if let Some(attach) = &self.play.script.subject.attach {
+            return attach.address();
+        }
         match self.play.script.lanes[lane].source {
             LaneSource::Declared(Source::ConnectUnix) => text("socket").map(Address::Unix),
             LaneSource::Declared(_) => text("port").map(|port| Address::Tcp(format!("127.0.0.1:{port}"))),

@@ -143,8 +143,12 @@ async fn shell(
     world.gap = Duration::from_nanos(script.time("gap"));
     world.given = given(script, folder);
     world.packages = crate::package::shelf::all();
+    world.tls = script.subject.tls()?;
     let mut spool = spool(suite, script, transcript)?;
     world.run(&mut play, &mut spool).await;
+    if script.subject.attach.is_none() {
+        super::stop::stop(&script.subject, &world.given.values).await?;
+    }
     spool.finish().map_err(|error| format!("the transcript cannot be written: {error}"))?;
     Ok(play)
 }
@@ -178,6 +182,8 @@ fn given(script: &Script, folder: &Path) -> Given {
     if script.lanes.iter().any(connects) || script.subject.takes("port") {
         values.insert("port".to_owned(), free_port().to_string());
     }
+    values.extend(script.subject.attach.iter().flat_map(crate::subject::Attach::values));
+    values.extend(script.subject.api_key.iter().map(|key| ("api_key".to_owned(), key.clone())));
     let wall = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     Given { args: Vec::new(), env: BTreeMap::new(), wall, values }
 }

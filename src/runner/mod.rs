@@ -2,10 +2,12 @@
 
 mod case;
 mod event;
+mod stop;
 mod turns;
 
 pub use case::{Vehicle, case_folder, relays_run};
 pub use event::{Against, CaseResult, Counts, Judged, RunEvent, Verdict};
+pub use stop::stop_attached;
 pub use turns::Turns;
 
 use std::collections::BTreeMap;

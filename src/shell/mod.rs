@@ -10,6 +10,7 @@ mod own;
 mod process;
 pub mod relay;
 mod socket;
+pub mod tls;
 mod wire;
 
 pub(crate) use process::kill_marked;
@@ -58,6 +59,8 @@ pub struct Shell {
     pub owns_stdio: bool,
     /// The longest that a write waits for the reader to take the piece before.
     pub gap: Duration,
+    /// How to speak TLS, where an actor asks for it.
+    pub tls: Option<tls::Client>,
 }
 
 /// The variable that marks what a case has started, so that nothing is left behind.
@@ -74,6 +77,7 @@ impl Shell {
             packages: BTreeMap::new(),
             owns_stdio: false,
             gap: Duration::from_millis(2),
+            tls: None,
         }
     }
 
@@ -227,7 +231,7 @@ impl World<'_> {
         match act {
             Act::Wake(at) => self.alarm = Some(at),
             Act::Listen { wire, at, over_stale } => self.listen(id, wire, &at, over_stale),
-            Act::Open { wire, to: Target::Connect { addr, .. } } => self.connect(id, wire, addr),
+            Act::Open { wire, to: Target::Connect { addr, tls } } => self.connect(id, wire, addr, tls),
             Act::Open { wire, to: Target::Spawn { argv, env, dir } } => self.spawn(id, wire, &argv, env, dir),
             Act::Write { wire, part, bytes, pieces } => self.write(id, wire, part, &bytes, &pieces),
             Act::Close { wire, how } => self.close(wire, how),

@@ -5,12 +5,12 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 use std::time::Duration;
 
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::mpsc;
 
 use super::wire::{Ends, Gate, Job, Wire, read, write_all};
-use super::{Outlet, World, relay};
+use super::{Outlet, World, relay, tls};
 use crate::actor::{ActId, Address, CloseHow, ClosedHow, Failure, Part, Peer, What, Why, WireId};
 
 /// The longest path of a Unix socket, with its final zero byte.
@@ -71,11 +71,12 @@ impl World<'_> {
         }
     }
 
-    pub(super) fn connect(&mut self, act: ActId, id: WireId, addr: Address) {
+    pub(super) fn connect(&mut self, act: ActId, id: WireId, addr: Address, tls: bool) {
         let (jobs, queue) = mpsc::unbounded_channel();
         let gate = Gate::open();
         let outlet = self.outlet.clone();
         let (gap, reader_gate) = (self.shell.gap, gate.clone());
+        let client = if tls { Some(self.shell.tls.clone()) } else { None };
         let task = tokio::spawn(async move {
             let opened = |addr: String| What::Opened { wire: id, from: None, peer: Peer::Socket { addr } };
             let refused = |to: &str, error: std::io::Error| {
@@ -94,15 +95,27 @@ impl World<'_> {
                 Address::Tcp(at) => match TcpStream::connect(at).await {
                     Ok(stream) => {
                         let _ = stream.set_nodelay(true);
-                        let _ = outlet.send(opened(at.clone())).await;
-                        serve_tcp(id, stream, reader_gate, queue, outlet, gap).await;
+                        let Some(client) = client else {
+                            let _ = outlet.send(opened(at.clone())).await;
+                            return serve_tcp(id, stream, reader_gate, queue, outlet, gap).await;
+                        };
+                        match tls::connect(client, at, stream).await {
+                            Ok(stream) => {
+                                let _ = outlet.send(opened(at.clone())).await;
+                                serve(id, tokio::io::split(stream), reader_gate, queue, outlet, gap).await;
+                            }
+                            Err(text) => {
+                                let why = Why { failure: Failure::Own, text };
+                                let _ = outlet.send(What::Failed { act, taken: 0, why }).await;
+                            }
+                        }
                     }
                     Err(error) => drop(outlet.send(refused(at, error)).await),
                 },
                 Address::Unix(path) | Address::Relay(path) => match connect_patiently(path).await {
                     Ok(stream) => {
                         let _ = outlet.send(opened(path.clone())).await;
-                        serve_unix(id, stream, reader_gate, queue, outlet, gap).await;
+                        serve(id, stream.into_split(), reader_gate, queue, outlet, gap).await;
                     }
                     Err(error) => drop(outlet.send(refused(path, error)).await),
                 },
@@ -212,7 +225,7 @@ impl Accepting {
                 let opened =
                     What::Opened { wire: id, from: Some(from), peer: Peer::Socket { addr: "unix".into() } };
                 let _ = outlet.send(opened).await;
-                serve_unix(id, stream, reader, queue, outlet, gap).await;
+                serve(id, stream.into_split(), reader, queue, outlet, gap).await;
             });
             let _ = self.handover.send((id, Wire::new(jobs, task, Vec::new(), gate)));
             let _ = go.send(());
@@ -260,15 +273,15 @@ fn linger_zero(fd: Option<&OwnedFd>) {
     }
 }
 
-async fn serve_unix(
+/// Serves a connection that has no reset: a Unix socket, or TLS.
+async fn serve(
     id: WireId,
-    stream: UnixStream,
+    (source, mut sink): (impl AsyncRead + Unpin + Send + 'static, impl AsyncWrite + Unpin),
     gate: Gate,
     mut queue: mpsc::UnboundedReceiver<Job>,
     outlet: Outlet,
     gap: Duration,
 ) {
-    let (source, mut sink) = stream.into_split();
     let reader = read(id, Part::Main, source, gate, outlet.clone(), Ends::Connection);
     let _guard = AbortOnDrop(reader.abort_handle());
     while let Some(job) = queue.recv().await {

@@ -22,6 +22,7 @@ Examples:
   plugfest run                                          the bundled references of every suite
   plugfest run arcaflow plugin -- python my_plugin.py   a plugin, every case
   plugfest run arcaflow plugin work/ -- ./my-plugin     only the cases whose ids begin with work/
+  plugfest run dify-sri runtime --attach https://host/  one that runs already
   plugfest run --subject subject.toml --profile all     every profile beside the other
   plugfest run --subject subject.toml --report junit=junit.xml --report jsonl=run.jsonl
   plugfest run --subject subject.toml --rerun run.jsonl what failed there
@@ -38,6 +39,18 @@ pub struct Args {
     /// A file that describes the subject.
     #[arg(long, value_name = "FILE", conflicts_with = "command")]
     subject: Option<PathBuf>,
+    /// Where the subject runs already: HOST:PORT, unix:PATH, or a URL.
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "command")]
+    attach: Option<String>,
+    /// A header of every request to the subject that does not have it.
+    #[arg(long, value_name = "NAME: VALUE")]
+    header: Vec<String>,
+    /// The certificates to trust for https, instead of the system's.
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<String>,
+    /// Trusts any certificate.
+    #[arg(long)]
+    insecure: bool,
     /// The text that binds: `document` or a deployed dialect; `all` shows them side by side.
     #[arg(long)]
     profile: Option<String>,
@@ -127,6 +140,9 @@ pub(super) fn run(args: Args) -> Result<i32, Wrong> {
             }
             keep |= counts.fail + counts.inconclusive + counts.warn > 0;
         }
+    }
+    for run in &runs {
+        run.stop_attached();
     }
     if args.baseline_update {
         update_baseline(&runs, &results)?;

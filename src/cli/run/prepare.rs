@@ -11,7 +11,7 @@ use super::subjects::Job;
 use crate::baseline::Baseline;
 use crate::cli::{Wrong, known};
 use crate::corpus::Corpus;
-use crate::plan::{Plan, Selection};
+use crate::plan::{Case, Fate, Plan, Selection};
 use crate::play::Knobs;
 use crate::report::About;
 use crate::runner::{Options, Turns, Vehicle};
@@ -33,6 +33,13 @@ pub(super) struct Run {
 }
 
 impl Run {
+    /// Ends an attached subject as its file says.
+    pub(super) fn stop_attached(&self) {
+        if let Err(why) = crate::runner::stop_attached(&self.job.subject) {
+            anstream::eprintln!("warning: {why}");
+        }
+    }
+
     /// What reporters know of it.
     pub(super) fn about(&self) -> About<'_> {
         About {
@@ -68,11 +75,12 @@ pub(super) fn prepare(
             None => Arc::new(corpus.suite(&name)?),
         };
         suites.insert(name, suite.clone());
+        job.subject.tls()?;
         known("role", &job.subject.role, suite.role_names().collect::<Vec<_>>())?;
         for (profile, decides) in profiles(args, &job.subject, &suite)? {
             let options = Options {
                 vehicle: job.vehicle.clone(),
-                turns: turns(&job.vehicle),
+                turns: if job.subject.attach.is_some() { Turns::new(1) } else { turns(&job.vehicle) },
                 workers: 1,
                 ignore_needs: args.ignore_needs,
                 folder: folder.join(format!("r{}", runs.len())),
@@ -174,12 +182,29 @@ fn bind(
             subject.suite
         )));
     }
+    if let (Some(address), false) = (&subject.attach, plan.cases.iter().any(is_played)) {
+        return Err(Wrong::Said(nothing_to_attach(subject, &address.to_string(), &plan)));
+    }
     let baseline = if decides { read_baseline(args, subject)? } else { None };
     let whole = selection.prefixes.is_empty()
         && selection.only.is_none()
         && selection.shard.is_none()
         && selection.modes.is_empty();
     Ok(Run { job, profile: selection.profile, decides, suite, plan, options, baseline, whole })
+}
+
+fn is_played(case: &Case) -> bool {
+    matches!(case.fate, Fate::Play(_))
+}
+
+/// Why no case can be played with a subject that is attached.
+fn nothing_to_attach(subject: &Subject, address: &str, plan: &Plan) -> String {
+    let reason = plan.cases.iter().find_map(|case| match &case.fate {
+        Fate::NotApplicable(why) => why.strip_prefix("the subject is attached: "),
+        _ => None,
+    });
+    let (suite, role) = (&subject.suite, &subject.role);
+    format!("{suite} {role} at {address}: no case can be played: {}", reason.unwrap_or("none applies"))
 }
 
 /// The accepted findings; a file that is to be written may be missing.

@@ -6,7 +6,7 @@ use crate::corpus::Corpus;
 use crate::mocks::{self, Reference};
 use crate::runner::Vehicle;
 use crate::sim::Faults;
-use crate::subject::Subject;
+use crate::subject::{Attach, Subject};
 
 /// One subject in one vehicle.
 #[derive(Clone)]
@@ -25,9 +25,21 @@ pub(super) fn jobs(args: &Args, corpus: &Corpus) -> Result<Vec<Job>, Wrong> {
         known("suite", suite, suites.iter().map(String::as_str))?;
     }
     if let Some(path) = &args.subject {
-        let subject = Subject::read(path)?.located();
+        let subject = reached(Subject::read(path)?.located(), args)?;
         known("suite", &subject.suite, suites.iter().map(String::as_str))?;
         let again = format!(" --subject {}", path.display());
+        return Ok(vec![Job { subject, vehicle: Vehicle::Process, vehicle_name: "process", again }]);
+    }
+    if let Some(address) = &args.attach {
+        let [suite, role, ..] = args.selection.as_slice() else {
+            return Err(Wrong::Said(
+                "say which suite and role runs there: plugfest run SUITE ROLE --attach ADDRESS".into(),
+            ));
+        };
+        let mut subject = Subject::of_command(suite, role, Vec::new());
+        subject.name.clone_from(address);
+        let subject = reached(subject, args)?;
+        let again = format!(" --attach {address}");
         return Ok(vec![Job { subject, vehicle: Vehicle::Process, vehicle_name: "process", again }]);
     }
     if !args.command.is_empty() {
@@ -43,10 +55,30 @@ pub(super) fn jobs(args: &Args, corpus: &Corpus) -> Result<Vec<Job>, Wrong> {
                 (reference.subject)().capabilities.iter().map(|name| (*name).to_owned()).collect()
             })
             .unwrap_or_default();
+        let subject = reached(subject, args)?;
         let again = format!(" -- {}", args.command.join(" "));
         return Ok(vec![Job { subject, vehicle: Vehicle::Process, vehicle_name: "process", again }]);
     }
     Ok(reference_jobs(args))
+}
+
+/// The subject with what the command line says of reaching it.
+fn reached(mut subject: Subject, args: &Args) -> Result<Subject, Wrong> {
+    if let Some(address) = &args.attach {
+        if !subject.command.is_empty() {
+            return Err(Wrong::Said("--attach: the subject's file has a `command` that starts it".into()));
+        }
+        subject.attach = Some(Attach::parse(address).map_err(|why| format!("--attach: {why}"))?);
+    }
+    for header in &args.header {
+        let Some((name, value)) = header.split_once(':') else {
+            return Err(Wrong::Said(format!("--header {header}: write NAME: VALUE")));
+        };
+        subject.headers.insert(name.trim().into(), value.trim().into());
+    }
+    subject.ca_file = args.ca_file.clone().or(subject.ca_file);
+    subject.insecure |= args.insecure;
+    Ok(subject)
 }
 
 /// Whether a command runs our own reference, whose capabilities we know.
