@@ -67,17 +67,23 @@ fn package(folder: &Path) -> PathBuf {
     file
 }
 
-/// The JSON client asks a JSON server, which serves a plugin in this mode.
+/// The JSON client asks a JSON server, which serves a plugin in this mode. Nothing may be left of what was unpacked.
+#[track_caller]
 fn client(mode: &str, package: &Path, plugin: &[&str]) -> Output {
     let words =
         ["mock", "dify-json", "client", "--request", ECHO, "--", PLUGFEST, "mock", "dify-json", "server"];
-    Command::new(PLUGFEST)
+    let temporary = tempfile::tempdir().expect("a folder");
+    let output = Command::new(PLUGFEST)
         .args(words)
         .arg(package)
         .args(["-m", mode])
         .args(plugin)
+        .env("TMPDIR", temporary.path())
         .output()
-        .expect("plugfest starts")
+        .expect("plugfest starts");
+    let left: Vec<_> = std::fs::read_dir(temporary.path()).expect("the folder").flatten().collect();
+    assert!(left.is_empty(), "{mode}: {left:?}\n{}", text(&output.stderr));
+    output
 }
 
 #[track_caller]

@@ -14,6 +14,8 @@ use crate::mocks::{Acting, Hands, flag, option};
 
 /// How long a call may take (`--timeout`).
 const PATIENCE: Nanos = 60 * SECOND;
+/// How long a server command may take to end, before it is told so in a stronger way.
+const LINGER: Nanos = 2 * SECOND;
 
 /// Makes a client from its command line.
 ///
@@ -80,13 +82,29 @@ struct Session {
     /// The driver's number of it.
     number: Option<Datum>,
     wire: WireId,
-    /// The server's standard output, where it announces an address.
-    is_process: bool,
+    /// The command that we started, where it announces an address or serves.
+    server: Option<WireId>,
     lines: Lines,
     ready: bool,
     requests: Vec<Datum>,
     calls: Vec<Call>,
     sent: bool,
+}
+
+/// How far the end of a server command is, and when the next step of it is due.
+#[derive(Default)]
+struct Ending {
+    step: Step,
+    due: Nanos,
+}
+
+#[derive(Clone, Copy, Default, PartialEq)]
+enum Step {
+    #[default]
+    Wanted,
+    InputClosed,
+    Terminated,
+    Killed,
 }
 
 #[derive(Clone, Default)]
@@ -107,6 +125,10 @@ struct Client {
     next_wire: u32,
     sessions: BTreeMap<WireId, Session>,
     deadlines: VecDeque<(Nanos, WireId)>,
+    /// The server commands that run.
+    servers: BTreeMap<WireId, Ending>,
+    /// The signal that ends us once they have ended.
+    signal: Option<i32>,
     input: Lines,
     input_ended: bool,
     failed: bool,
@@ -139,22 +161,28 @@ impl Client {
                 self.input_ended = true;
                 self.leave_if_idle(out);
             }
-            What::Ended { wire, part: Part::Main }
-            | What::Closed { wire, .. }
-            | What::Exited { wire, .. } => {
+            What::Ended { wire, part: Part::Main } | What::Closed { wire, .. } => {
                 self.lost(*wire, "the server ended", out);
             }
+            What::Exited { wire, .. } => {
+                self.servers.remove(wire);
+                self.lost(*wire, "the server ended", out);
+                self.leave_if_idle(out);
+            }
             What::Failed { why, .. } => {
-                let last = self.sessions.keys().next_back().copied();
-                last.into_iter().for_each(|wire| self.lost(wire, &why.text, out));
+                if let Some(wire) = self.sessions.keys().next_back().copied() {
+                    self.servers.remove(&wire);
+                    self.lost(wire, &why.text, out);
+                }
             }
             What::Time => {
                 while let Some((_, wire)) = self.deadlines.pop_front_if(|(at, _)| *at <= self.now) {
                     self.lost(wire, "no answer came in time", out);
                 }
-                self.deadlines.front().into_iter().for_each(|(at, _)| out.wake(*at));
+                self.end_servers(out);
+                self.set_alarm(out);
             }
-            What::Signal { wire: WireId::STDIO, signal } => out.exit(Exit::Signal(*signal)),
+            What::Signal { wire: WireId::STDIO, signal } => self.told_to_end(*signal, out),
             _ => {}
         }
     }
@@ -191,11 +219,12 @@ impl Client {
             Peer::Command(argv) => Target::Spawn { argv: argv.clone(), env: BTreeMap::new(), dir: None },
         };
         let calls = vec![Call::default(); requests.len()];
-        let is_process = matches!(peer, Peer::Command(_));
+        let server = matches!(peer, Peer::Command(_)).then_some(wire);
+        self.servers.extend(server.map(|wire| (wire, Ending::default())));
         let session = Session {
             number,
             wire,
-            is_process,
+            server,
             lines: Lines::default(),
             ready: false,
             requests,
@@ -206,7 +235,7 @@ impl Client {
         out.act(Act::Open { wire, to });
         if !self.is("waits-for-ever") {
             self.deadlines.push_back((self.now + self.patience, wire));
-            out.wake(self.deadlines[0].0);
+            self.set_alarm(out);
         }
         if self.is("does-not-wait") {
             self.send(wire, out);
@@ -243,7 +272,10 @@ impl Client {
             }
             "error" if !session.ready && self.mutant == "failed-start-is-passed-over" => return,
             "error" if !session.ready => return self.lost(wire, &text(response, "error"), out),
-            "info" if response.get("port").is_some() && !session.ready && session.is_process => {
+            "info" if response.get("port").is_some() && !session.ready && session.server == Some(wire) => {
+                if self.mutant == "announcement-is-passed-over" {
+                    return;
+                }
                 return self.follow(wire, response, out);
             }
             _ => {}
@@ -282,7 +314,7 @@ impl Client {
     fn follow(&mut self, wire: WireId, response: &Datum, out: &mut Acting<'_>) {
         let host = text(response, "host");
         let host = match host.as_str() {
-            "::" | "0.0.0.0" | "" => "127.0.0.1",
+            "::" | "0.0.0.0" | "" if !self.is("wildcard-taken-literally") => "127.0.0.1",
             host => host,
         };
         let port = response.get("port").and_then(Datum::as_int).unwrap_or_default();
@@ -290,7 +322,7 @@ impl Client {
         let Some(session) = self.sessions.remove(&wire) else { return };
         self.next_wire += 1;
         let there = WireId::own(self.next_wire);
-        let moved = Session { wire: there, lines: Lines::default(), is_process: false, ..session };
+        let moved = Session { wire: there, lines: Lines::default(), ..session };
         self.deadlines.iter_mut().filter(|(_, own)| *own == wire).for_each(|(_, own)| *own = there);
         self.sessions.insert(there, moved);
         let addr = Address::Tcp(format!("{host}:{port}"));
@@ -355,11 +387,64 @@ impl Client {
         let fields = number.into_iter().chain(answer.as_map().unwrap_or_default().iter().cloned());
         let line = Datum::Map(fields.collect(), crate::datum::Head::Preferred);
         out.print((message::json_of(&line) + "\n").into_bytes());
-        out.close(session.wire, if session.is_process { CloseHow::Write } else { CloseHow::Both });
+        if session.server != Some(session.wire) {
+            out.close(session.wire, CloseHow::Both);
+        }
+        if let Some(server) = session.server {
+            self.part_from(server, session.wire == server, out);
+        }
+        self.leave_if_idle(out);
+    }
+
+    /// A server ends with its input; one that serves over TCP has to be told.
+    fn part_from(&mut self, server: WireId, by_its_input: bool, out: &mut Acting<'_>) {
+        let Some(ending) = self.servers.get_mut(&server).filter(|ending| ending.step == Step::Wanted) else {
+            return;
+        };
+        out.close(server, CloseHow::Write);
+        *ending = Ending { step: Step::InputClosed, due: self.now + if by_its_input { LINGER } else { 0 } };
+        self.end_servers(out);
+        self.set_alarm(out);
+    }
+
+    /// Takes the steps that are due.
+    fn end_servers(&mut self, out: &mut Acting<'_>) {
+        for (wire, ending) in self.servers.iter_mut().filter(|(_, ending)| ending.due <= self.now) {
+            let (step, signal) = match ending.step {
+                Step::InputClosed => (Step::Terminated, 15),
+                Step::Terminated => (Step::Killed, 9),
+                Step::Wanted | Step::Killed => continue,
+            };
+            *ending = Ending { step, due: self.now + LINGER };
+            out.act(Act::Signal { wire: *wire, signal });
+        }
+    }
+
+    fn set_alarm(&self, out: &mut Acting<'_>) {
+        let endings = self.servers.values().filter(|ending| ending.step != Step::Wanted);
+        let due = endings.map(|ending| ending.due).filter(|due| *due > self.now);
+        let next = due.chain(self.deadlines.front().map(|(at, _)| *at)).min();
+        next.into_iter().for_each(|at| out.wake(at));
+    }
+
+    /// Nothing that we started outlives us; the second signal does not wait for it.
+    fn told_to_end(&mut self, signal: i32, out: &mut Acting<'_>) {
+        if self.signal.replace(signal).is_some() {
+            return out.exit(Exit::Signal(signal));
+        }
+        self.sessions.clear();
+        let servers: Vec<WireId> = self.servers.keys().copied().collect();
+        servers.into_iter().for_each(|wire| self.part_from(wire, false, out));
         self.leave_if_idle(out);
     }
 
     fn leave_if_idle(&mut self, out: &mut Acting<'_>) {
+        if !self.servers.is_empty() {
+            return;
+        }
+        if let Some(signal) = self.signal {
+            return out.exit(Exit::Signal(signal));
+        }
         if self.sessions.is_empty() && (!self.serves || self.input_ended) {
             out.close(WireId::STDIO, CloseHow::Write);
             out.exit(Exit::Code(i32::from(self.failed && !self.serves)));

@@ -45,5 +45,5 @@ pub const CLIENT: Reference = Reference {
             serve                 be a driver: operations `invoke` as JSON lines on standard input\n\
             --mutant NAME         deviate in one named way (see `plugfest list`)",
     make: client::make,
-    subject: || SubjectOf { driver: Some(&["serve"]), ..SubjectOf::default() },
+    subject: || SubjectOf { driver: Some(&["serve"]), capabilities: &["tcp"], ..SubjectOf::default() },
 };

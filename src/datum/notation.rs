@@ -239,7 +239,15 @@ impl<'a> Parser<'a> {
 
     fn argument(&mut self, depth: usize) -> Parsed<Arg> {
         let start = self.at;
-        let word = self.identifier();
+        let mut word = self.identifier();
+        while self
+            .rest()
+            .strip_prefix('.')
+            .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_alphabetic()))
+        {
+            self.at += 1;
+            word = format!("{word}.{}", self.identifier());
+        }
         if !word.is_empty() && !matches!(self.peek(), Some('\'')) {
             let end = self.at;
             self.skip_blank()?;

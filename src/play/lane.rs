@@ -277,6 +277,9 @@ impl Play {
             }
         };
         self.bindings.set(format!("{name}.url"), url.clone());
+        if let Some(port) = port {
+            self.bindings.set(format!("{name}.port"), port);
+        }
         if name == "upstream" {
             self.bindings.set(name, url);
         } else if lane == 0 || matches!(self.script.lanes[lane].source, LaneSource::Declared(_)) {

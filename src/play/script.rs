@@ -779,7 +779,8 @@ impl Builder<'_> {
         used.extend(
             steps.iter().flat_map(|step| step.uses.iter().map(|name| (name.clone(), step.span.clone()))),
         );
-        let made = self.lanes.iter().map(|lane| format!("{}.url", lane.name)).collect::<Vec<_>>();
+        let of_lane = |lane: &Lane| ["url", "port"].map(|what| format!("{}.{what}", lane.name));
+        let made = self.lanes.iter().flat_map(of_lane).collect::<Vec<_>>();
         let known: Vec<&str> = bound
             .binds
             .iter()

@@ -1,0 +1,145 @@
+//! Requests: what clients send.
+
+use super::{Call, Server, State};
+use crate::actor::WireId;
+use crate::datum::Datum;
+use crate::mocks::Acting;
+use crate::mocks::dify_json::builtin::{self, Yield};
+use crate::mocks::dify_json::message::{self, Fault};
+
+impl Server {
+    pub(super) fn read_lines(&mut self, wire: WireId, out: &mut Acting<'_>) {
+        let over_tcp = self.settings.over_tcp && wire == WireId::STDIO;
+        while self.state == State::Serving && !over_tcp {
+            let Some(client) = self.clients.get_mut(&wire).filter(|client| !client.deaf) else { return };
+            let Some((_, line)) = client.lines.next_line() else { return };
+            let line = line.to_vec();
+            self.line(wire, &line, out);
+        }
+    }
+
+    pub(super) fn line(&mut self, wire: WireId, line: &[u8], out: &mut Acting<'_>) {
+        if line.trim_ascii().is_empty() {
+            self.be_deaf_if("blank-line-ends", wire);
+            return;
+        }
+        let request = message::request(line);
+        let id = match &request {
+            Ok(request) => message::text(request, "invoke_id"),
+            Err(fault) => fault.id.clone(),
+        };
+        if !self.is("info-not-told") && !self.is("info-late") {
+            let id = if self.is("info-with-id") { id.as_str() } else { "" };
+            self.tell(wire, "info", id, "received request", out);
+        }
+        match request {
+            Ok(request) => self.invoke(wire, request, out),
+            Err(fault) => self.bad_line(wire, &fault, out),
+        }
+        if self.is("info-late") {
+            self.tell(wire, "info", "", "received request", out);
+        }
+    }
+
+    fn be_deaf_if(&mut self, mutant: &str, wire: WireId) {
+        let deaf = self.is(mutant);
+        if let Some(client) = self.clients.get_mut(&wire) {
+            client.deaf |= deaf;
+        }
+    }
+
+    fn bad_line(&mut self, wire: WireId, fault: &Fault, out: &mut Acting<'_>) {
+        match fault.kind {
+            message::FaultKind::NoJson => self.be_deaf_if("malformed-line-ends", wire),
+            message::FaultKind::NoText => self.be_deaf_if("bad-utf8-ends", wire),
+            message::FaultKind::NoObject => self.be_deaf_if("other-json-ends", wire),
+            message::FaultKind::Field(field) => {
+                if self.is("wrong-field-ends-server") {
+                    return self.leave(1, out);
+                }
+                let passes = match field {
+                    "invoke_id" => self.is("id-may-be-missing"),
+                    "request" => self.is("request-may-be-missing") && fault.is_missing,
+                    "request-kind" => self.is("request-may-be-a-list"),
+                    _ => self.is("action-may-be-missing"),
+                };
+                if passes {
+                    return out.write(wire, message::end(&fault.id));
+                }
+            }
+        }
+        let text = match fault.kind {
+            message::FaultKind::Field(_) => fault.why.clone(),
+            _ if self.is("own-words-for-no-json") => fault.why.clone(),
+            _ => format!("unmarshal json failed: {}", fault.why),
+        };
+        out.write(wire, message::error(&fault.id, &text));
+    }
+
+    pub(super) fn invoke(&mut self, wire: WireId, request: Datum, out: &mut Acting<'_>) {
+        let text = |key| message::text(&request, key);
+        let (id, kind, action) = (text("invoke_id"), text("type"), text("action"));
+        if let Err(why) = crate::protocol::dify_json::known(&kind, &action) {
+            return match self.is("unknown-type-just-ends") {
+                true => out.write(wire, message::end(&id)),
+                false => out.write(wire, message::error(&id, &why)),
+            };
+        }
+        if self.is("same-id-lost") && self.calls.values().any(|call| call.id == id && call.client == wire) {
+            return;
+        }
+        if self.is("one-at-a-time") && !self.calls.is_empty() {
+            return self.held.push_back((wire, request));
+        }
+        self.next_session += 1;
+        let session = self.next_session;
+        self.calls.insert(session, Call { client: wire, id });
+        let body = request.get("request").cloned().unwrap_or(Datum::Null);
+        if self.settings.python.is_some() {
+            return self.plugin.request(session, &kind, &action, &body, out);
+        }
+        let (kind, action) = self.overridden(kind, action, &body);
+        for item in builtin::run(&kind, &action, &body) {
+            self.next_item += 1;
+            self.schedule.insert((self.now + item.after * 1_000_000, self.next_item), (session, item.what));
+        }
+        if self.is("chunks-at-end") {
+            self.all_at_the_end(session);
+        }
+        if self.is("chunks-reversed") {
+            self.reversed(session);
+        }
+        self.time(out);
+    }
+
+    /// The mutant whose `request` wins over the envelope.
+    fn overridden(&self, kind: String, action: String, body: &Datum) -> (String, String) {
+        let inner = |key: &str| body.get(key).and_then(Datum::as_text).map(|text| text.into_owned());
+        match self.is("request-wins") {
+            true => (inner("type").unwrap_or(kind), inner("action").unwrap_or(action)),
+            false => (kind, action),
+        }
+    }
+
+    fn all_at_the_end(&mut self, session: u64) {
+        let (mine, others): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.schedule).into_iter().partition(|(_, (other, _))| *other == session);
+        let last = mine.iter().map(|((at, _), _)| *at).max().unwrap_or_default();
+        self.schedule = others.into_iter().collect();
+        self.schedule.extend(mine.into_iter().map(|((_, n), item)| ((last, n), item)));
+    }
+
+    fn reversed(&mut self, session: u64) {
+        let mut places = Vec::new();
+        let mut chunks = Vec::new();
+        for (place, (other, what)) in &self.schedule {
+            if *other == session && matches!(what, Yield::Chunk(_)) {
+                places.push(*place);
+                chunks.push(what.clone());
+            }
+        }
+        self.schedule.extend(
+            places.into_iter().zip(chunks.into_iter().rev()).map(|(place, what)| (place, (session, what))),
+        );
+    }
+}
