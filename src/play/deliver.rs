@@ -74,12 +74,18 @@ impl Play {
                 "the driver must write JSON lines, but {}",
                 datum.as_text().unwrap_or_default()
             )),
-            Kind::Exit | Kind::Signalled if !self.operations.is_empty() || !self.is_closing() => {
+            Kind::Exit | Kind::Signalled if !self.operations.is_empty() || !self.told_driver_to_end() => {
                 self.give_up(format!("the driver ended early: {}", View { kind, datum: Some(datum) }));
             }
             _ => {}
         }
         true
+    }
+
+    /// Whether the end of its input, or that of the case, told the driver to end.
+    fn told_driver_to_end(&self) -> bool {
+        let wire = self.driver.and_then(|id| self.wires.get(&id));
+        self.is_closing() || wire.is_some_and(|wire| wire.we_closed)
     }
 
     /// The last line of output of an operation that is a command is its answer; what is no JSON is shown.
