@@ -53,6 +53,9 @@ struct Hello {
 /// # Errors
 /// The socket cannot be reached.
 pub async fn main(socket: &Path) -> io::Result<i32> {
+    let (frames, mut outgoing) = mpsc::channel::<Vec<u8>>(16);
+    // Before the harness hears of us: what it then has done to us must not end us unheard.
+    watch_signals(&frames);
     let stream = UnixStream::connect(socket).await?;
     let (mut source, mut sink) = stream.into_split();
     let hello = Hello {
@@ -63,8 +66,6 @@ pub async fn main(socket: &Path) -> io::Result<i32> {
     };
     let hello = serde_json::to_vec(&hello).map_err(io::Error::other)?;
     sink.write_all(&frame(HELLO, &hello)).await?;
-    let (frames, mut outgoing) = mpsc::channel::<Vec<u8>>(16);
-    watch_signals(&frames);
     std::thread::spawn(move || read_stdin(&frames));
     tokio::spawn(async move {
         while let Some(bytes) = outgoing.recv().await {
