@@ -46,6 +46,10 @@ pub(super) struct Caller {
     pub trace: Option<Vec<String>>,
     version: u64,
     token: Option<Datum>,
+    /// A reply that nobody asked for, kept by a mutant.
+    surplus: Option<Datum>,
+    /// The token before, for a mutant that compares.
+    last_token: Option<Datum>,
     /// The call that prepares the configuration; others wait for it.
     preparing: Option<u64>,
     lines: BTreeMap<WireId, Line>,
@@ -77,6 +81,7 @@ struct Call {
     tries: u32,
     line: WireId,
     sent: bool,
+    questions: u32,
 }
 
 impl Caller {
@@ -89,6 +94,8 @@ impl Caller {
             trace: None,
             version: 1,
             token: None,
+            surplus: None,
+            last_token: None,
             preparing: None,
             lines: BTreeMap::new(),
             calls: BTreeMap::new(),
@@ -126,7 +133,7 @@ impl Caller {
 
     fn take_line(&mut self, number: u64, exchange: Exchange, tries: u32, at: &mut Moment<'_, '_>) {
         let line = self.line(number, Task::Call, at);
-        self.calls.insert(number, Call { exchange, tries, line, sent: false });
+        self.calls.insert(number, Call { exchange, tries, line, sent: false, questions: 0 });
         self.proceed(number, at);
     }
 
@@ -158,7 +165,7 @@ impl Caller {
         match self.token.clone().filter(|_| !self.is("prepares-every-time")) {
             Some(token) => self.call(number, token, at),
             None if self.is("calls-without-token") => self.call(number, Datum::from(0_u64), at),
-            None if self.preparing.is_some() => {}
+            None if self.preparing.is_some() && !self.is("everybody-prepares") => {}
             None => self.prepare(number, at),
         }
     }
@@ -189,7 +196,10 @@ impl Caller {
         let message = call.exchange.message(id, token, &self.mutant);
         let line = call.line;
         if let Err(why) = self.send(line, &message, at) {
-            self.fail(number, &why, at);
+            return self.fail(number, &why, at);
+        }
+        if let Some(reply) = self.surplus.take() {
+            self.replied(line, number, &reply, at);
         }
     }
 
@@ -258,6 +268,10 @@ impl Caller {
     fn drain(&mut self, wire: WireId, at: &mut Moment<'_, '_>) {
         while let Some(next) = self.lines.get_mut(&wire).and_then(|line| line.codec.next()) {
             let serves = self.lines.get(&wire).and_then(|line| line.serves);
+            if let (None, Ok(message), true) = (serves, &next, self.is("surplus-is-the-next-reply")) {
+                self.surplus = Some(message.datum.clone());
+                continue;
+            }
             match (serves, next) {
                 // Nobody asked for it: whatever it is, it must never be taken for the reply to a later call.
                 (None, _) => self.drop_line(wire, at),
@@ -337,13 +351,21 @@ impl Caller {
         let token = reply.get("token").cloned().unwrap_or(Datum::from(0_u64));
         self.release(wire, at);
         self.release_lock(number);
+        if self.is("same-token-is-no-new-one") && self.last_token.as_ref() == Some(&token) {
+            return self.fail(number, "the same token again", at);
+        }
+        self.last_token = Some(token.clone());
         self.token = Some(token.clone());
         self.call(number, token, at);
         self.wake_waiting(at);
     }
 
     fn asked(&mut self, wire: WireId, number: u64, question: &Datum, at: &mut Moment<'_, '_>) {
-        let Some(call) = self.calls.get(&number) else { return };
+        let Some(call) = self.calls.get_mut(&number) else { return };
+        call.questions += 1;
+        if self.mutant == "answers-one-question" && call.questions > 1 {
+            return;
+        }
         match question::answer(question.get("info"), &call.exchange, &self.mutant) {
             Ok(result) => {
                 let result = result.map(|bytes| ("result", Datum::bytes(bytes)));
@@ -356,6 +378,8 @@ impl Caller {
             Err(why) => {
                 if !self.is("unknown-question-keeps-connection") {
                     self.drop_line(wire, at);
+                } else if let Some(line) = self.lines.get_mut(&wire) {
+                    line.serves = None;
                 }
                 self.fail(number, &why, at);
             }
@@ -363,6 +387,8 @@ impl Caller {
     }
 
     fn replied(&mut self, wire: WireId, number: u64, reply: &Datum, at: &mut Moment<'_, '_>) {
+        let oldest = self.calls.keys().next().filter(|_| self.is("replies-go-to-the-oldest-call"));
+        let number = oldest.copied().unwrap_or(number);
         let Some(call) = self.calls.get(&number) else { return };
         let deviant = deviation::of_reply(&self.mutant, reply);
         let outcome = called(&call.exchange.request, &deviant);
@@ -445,11 +471,17 @@ impl Caller {
 
     /// When the next reply is late.
     pub fn deadline(&self) -> Option<Nanos> {
+        if self.is("silence-is-borne") {
+            return None;
+        }
         self.lines.values().filter(|line| line.serves.is_some()).map(|line| line.deadline).min()
     }
 
     /// Fails the calls whose reply is late.
     pub fn time(&mut self, at: &mut Moment<'_, '_>) {
+        if self.is("silence-is-borne") {
+            return;
+        }
         let waits = |call: u64, calls: &BTreeMap<u64, Call>| calls.get(&call).is_some_and(|call| !call.sent);
         let late = self.lines.iter().filter(|(_, line)| line.deadline <= at.now);
         let late: Vec<(WireId, u64)> = late
