@@ -16,6 +16,16 @@ enum Taker {
     Rule(usize),
 }
 
+/// What the watchers said of a message.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Heard {
+    Nothing,
+    /// It is not unexpected.
+    Spoken,
+    /// What is wrong with it is told, so nobody takes it.
+    Told,
+}
+
 impl Play {
     /// Delivers a message or observation that came on a lane.
     pub(super) fn deliver(
@@ -38,11 +48,11 @@ impl Play {
         self.chart.came(self.script.lanes[lane].name.clone(), view, &bytes);
         let path = self.path_of(lane, wire, kind);
         let taken = self.find_taker(&path, view);
-        let watched = self.watch(&path, view, taken.as_ref().map(|(taker, _)| *taker));
-        match taken {
+        let heard = self.watch(&path, view, taken.as_ref().map(|(taker, _)| *taker));
+        match taken.filter(|_| heard != Heard::Told) {
             Some((Taker::Step(step), found)) => self.take_by_step(step, lane, wire, view, found),
             Some((Taker::Rule(rule), found)) => self.take_by_rule(rule, lane, wire, view, &found),
-            None => self.untaken(&path, wire, view, watched),
+            None => self.untaken(&path, wire, view, heard != Heard::Nothing),
         }
     }
 
@@ -178,22 +188,22 @@ impl Play {
         self.guards[rule].begun.is_some() && !self.guards[rule].ended
     }
 
-    /// Shows a message to every watcher; tells whether one of them spoke of it.
-    fn watch(&mut self, path: &[usize], view: View<'_>, taker: Option<Taker>) -> bool {
+    /// Shows a message to every watcher; tells what they said of it.
+    fn watch(&mut self, path: &[usize], view: View<'_>, taker: Option<Taker>) -> Heard {
         if self.is_made_to_end() && matches!(view.kind, Kind::Exit | Kind::Signalled) {
-            return false;
+            return Heard::Nothing;
         }
         let script = self.script.clone();
-        let mut spoke = false;
+        let mut heard = Heard::Nothing;
         for (index, guard) in script.rules.iter().enumerate() {
             let until_now = guard.until.is_some_and(|step| taker == Some(Taker::Step(step)));
             let Some(lane) = guard.lanes.iter().copied().find(|lane| path.contains(lane)) else { continue };
             if !self.is_on(index) || until_now || self.in_the_skew(index, lane) {
                 continue;
             }
-            spoke |= self.watch_by(index, lane, view);
+            heard = heard.max(self.watch_by(index, lane, view));
         }
-        spoke
+        heard
     }
 
     /// A rule that a step of another lane bounds does not judge what comes too close to that bound.
@@ -206,7 +216,7 @@ impl Play {
         foreign(guard.from) && self.now < begun + self.script.time("skew")
     }
 
-    fn watch_by(&mut self, index: usize, lane: usize, view: View<'_>) -> bool {
+    fn watch_by(&mut self, index: usize, lane: usize, view: View<'_>) -> Heard {
         let script = self.script.clone();
         let guard = &script.rules[index];
         match &guard.kind {
@@ -214,16 +224,16 @@ impl Play {
                 Ok(found) => {
                     found.remember(&mut self.bindings);
                     self.break_rule(index, lane, view, None, "what it forbids came");
-                    true
+                    Heard::Spoken
                 }
-                Err(_) => false,
+                Err(_) => Heard::Nothing,
             },
             GuardKind::Require { pattern, of, .. } => {
                 let whole = view.kind == Kind::Message;
                 let concerned =
                     of.as_ref().map_or(whole, |of| self.fits(lane, of, view, &self.bindings).is_ok());
                 if !concerned {
-                    return false;
+                    return Heard::Nothing;
                 }
                 self.guards[index].seen += 1;
                 match self.fits(lane, pattern, view, &self.bindings) {
@@ -232,19 +242,19 @@ impl Play {
                         self.break_rule(index, lane, view, Some(mismatch), "what it requires is not met")
                     }
                 }
-                of.is_some() && !guard.of_suite
+                if of.is_some() && !guard.of_suite { Heard::Spoken } else { Heard::Nothing }
             }
             GuardKind::Check(name) => {
-                let Some(mut watch) = self.guards[index].watch.take() else { return false };
-                let result = watch.see(view, &self.bindings);
-                let spoke = result.is_err() && watch.speaks();
+                let Some(mut watch) = self.guards[index].watch.take() else { return Heard::Nothing };
+                let result = watch.see_on(lane, view, &self.bindings);
+                let told = result.is_err() && watch.speaks();
                 self.guards[index].watch = Some(watch);
                 if let Err(why) = &result {
                     self.break_rule(index, lane, view, None, &format!("{name}: {why}"));
                 }
-                spoke
+                if told { Heard::Told } else { Heard::Nothing }
             }
-            _ => false,
+            _ => Heard::Nothing,
         }
     }
 

@@ -24,7 +24,16 @@ pub trait Watch: Send {
     /// What is wrong with it, in words.
     fn see(&mut self, view: View<'_>, bindings: &Bindings) -> Result<(), String>;
 
-    /// Whether a message with which something is wrong is thereby told of, so that it is not unexpected as well.
+    /// The same, for a check that keeps the lanes apart.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words.
+    fn see_on(&mut self, _lane: usize, view: View<'_>, bindings: &Bindings) -> Result<(), String> {
+        self.see(view, bindings)
+    }
+
+    /// Whether a message with which something is wrong is thereby told of, so that nobody takes it and it is not
+    /// unexpected as well.
     fn speaks(&self) -> bool {
         false
     }

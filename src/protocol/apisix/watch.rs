@@ -1,5 +1,7 @@
 //! Stateful checks of rules.
 
+use std::collections::BTreeMap;
+
 use super::meaning::{Request, called, difference};
 use crate::datum::{Bindings, Datum, Kind, View};
 use crate::protocol::Watch;
@@ -21,20 +23,24 @@ impl Watch for Meaning {
     }
 }
 
-/// No reply to PrepareConf comes a second time: none bears the token of the one before.
+/// No reply to PrepareConf comes a second time: none bears the token of the one before it on its lane.
 #[derive(Default)]
 pub(super) struct PreparedOnce {
-    last: Option<Datum>,
+    last: BTreeMap<usize, Datum>,
 }
 
 impl Watch for PreparedOnce {
-    fn see(&mut self, view: View<'_>, _: &Bindings) -> Result<(), String> {
+    fn see(&mut self, view: View<'_>, bindings: &Bindings) -> Result<(), String> {
+        self.see_on(0, view, bindings)
+    }
+
+    fn see_on(&mut self, lane: usize, view: View<'_>, _: &Bindings) -> Result<(), String> {
         let reply = view.datum.filter(|datum| datum.get("type") == Some(&Datum::text("PrepareConf")));
         let Some(token) = reply.filter(|_| view.kind == Kind::Message).and_then(|reply| reply.get("token"))
         else {
             return Ok(());
         };
-        match self.last.replace(token.clone()) {
+        match self.last.insert(lane, token.clone()) {
             Some(last) if last == *token => Err("this reply came before".into()),
             _ => Ok(()),
         }
