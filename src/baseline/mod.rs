@@ -23,8 +23,8 @@ pub struct Baseline {
 #[derive(Clone, Debug)]
 struct Entry {
     span: Span,
-    /// The case, or all rows of a scenario: `path[*]`.
-    case: String,
+    /// Its cases; all rows of a scenario are `path[*]`.
+    cases: Vec<String>,
     requirement: String,
     /// `OUTCOME STEP [PATH] [KIND]`
     finding: String,
@@ -116,10 +116,10 @@ impl Baseline {
 
 impl Entry {
     fn names(&self, case: &str) -> bool {
-        match self.case.strip_suffix("[*]") {
+        self.cases.iter().any(|own| match own.strip_suffix("[*]") {
             Some(scenario) => case.split(['[', '@']).next() == Some(scenario),
-            None => case == self.case,
-        }
+            None => case == own,
+        })
     }
 
     fn see(&mut self, result: &CaseResult) {
@@ -143,7 +143,7 @@ impl Entry {
         let told = |message: String, help: &str| Some((message, help.to_owned()));
         if named.is_empty() && whole_suite {
             return told(
-                format!("no match: the suite has no case `{}`", self.case),
+                format!("no match: the suite has no case `{}`", self.cases.join("`, `")),
                 "remove the entry, or name the case as `plugfest list` does",
             );
         }
@@ -179,10 +179,18 @@ pub fn identity(finding: &Finding) -> String {
     parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
+/// `case`, or `cases` where one defect shows in many in the same way.
+fn cases(table: &Table<'_>) -> Vec<String> {
+    match table.texts("cases") {
+        many if !many.is_empty() => many.into_iter().map(|text| text.text).collect(),
+        _ => vec![table.need_text("case").text],
+    }
+}
+
 fn entry(table: &Table<'_>) -> Entry {
     let entry = Entry {
         span: table.span.clone(),
-        case: table.need_text("case").text,
+        cases: cases(table),
         requirement: table.need_text("requirement").text,
         finding: table.need_text("finding").text,
         reason: table.text("reason").map_or(String::new(), |text| text.text),
@@ -197,7 +205,7 @@ fn entry(table: &Table<'_>) -> Entry {
             table.problem(table.span.clone(), format!("`{key}` is missing: {what}"));
         }
     }
-    if entry.case.contains('*') && !entry.case.ends_with("[*]") {
+    if entry.cases.iter().any(|case| case.contains('*') && !case.ends_with("[*]")) {
         table.problem(
             table.span.clone(),
             "too wide: an entry names one case, or all rows of one scenario as `path[*]`",
