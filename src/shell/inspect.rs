@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::Path;
 
 use rustix::process::Pid;
@@ -29,6 +30,10 @@ fn list(root: &Path, folder: &Path, files: &mut Vec<(String, Datum)>) {
         let name = path.strip_prefix(root).unwrap_or(&path).display().to_string();
         match entry.metadata() {
             Ok(meta) if meta.is_dir() => list(root, &path, files),
+            Ok(meta) if meta.file_type().is_socket() => {
+                let mode = format!("{:04o}", meta.permissions().mode() & 0o7777);
+                files.push((name, Datum::map([("mode", Datum::text(mode))])));
+            }
             Ok(meta) => files.push((name, Datum::from(meta.len()))),
             Err(_) => {}
         }

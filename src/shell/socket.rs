@@ -1,7 +1,7 @@
 //! Listeners and connections.
 
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::Path;
 use std::time::Duration;
 
@@ -126,7 +126,7 @@ impl World<'_> {
 }
 
 /// Why a connection failed, as far as the path of a socket tells.
-fn reason(to: &str, error: &std::io::Error) -> String {
+pub(super) fn reason(to: &str, error: &std::io::Error) -> String {
     let taken = std::fs::symlink_metadata(to).is_ok_and(|meta| !meta.file_type().is_socket());
     match error.kind() {
         _ if taken => "it is a file that is no socket".into(),
@@ -168,7 +168,11 @@ fn bind_unix(path: &str, over_stale: bool) -> Result<UnixListener, String> {
         }
         std::fs::remove_file(Path::new(path)).map_err(|error| format!("{path}: {error}"))?;
     }
-    UnixListener::bind(path).map_err(|error| format!("cannot listen on {path}: {error}"))
+    let listener = UnixListener::bind(path).map_err(|error| format!("cannot listen on {path}: {error}"))?;
+    // Whoever may reach the folder may connect: the other side often runs under another account.
+    let everybody = std::fs::Permissions::from_mode(0o777);
+    std::fs::set_permissions(path, everybody).map_err(|error| format!("{path}: {error}"))?;
+    Ok(listener)
 }
 
 /// Accepts connections for a listener.

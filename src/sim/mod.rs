@@ -305,7 +305,7 @@ impl World<'_> {
         self.join((me, wire), (child, WireId::STDIO), LinkKind::Process);
         let args = argv.into_iter().skip(1).collect();
         let given = Given { args, env, ..Given::default() };
-        self.tell(self.now, child, What::Start { seed: self.setting.seed, given });
+        self.tell(self.now, child, What::Start { seed: self.setting.seed + child as u64 - 1, given });
         self.tell(self.now + LATENCY, me, What::Opened { wire, from: None, peer });
     }
 
@@ -471,7 +471,7 @@ impl World<'_> {
             return;
         }
         self.parties[me].alive = false;
-        let killed = status == Exit::Signal(9);
+        let killed = matches!(status, Exit::Signal(_));
         let left = self.listeners.iter().filter(|(_, (owner, _))| killed && *owner == me);
         self.stale.extend(left.filter_map(|(at, _)| match at {
             Address::Unix(path) => Some(path.clone()),
@@ -500,12 +500,23 @@ impl World<'_> {
         }
     }
 
+    /// What lies in the folder of the case: files with their lengths, sockets with their modes.
+    fn tree(&self) -> Datum {
+        let below = |path: &str| path.strip_prefix("/sim/").unwrap_or(path).to_owned();
+        let files =
+            self.files.iter().map(|(path, bytes)| (below(path), Datum::from(bytes.len() as u64)));
+        let listening = self.listeners.iter().filter_map(|(at, (owner, _))| match at {
+            Address::Unix(path) if *owner != 0 => Some(path),
+            _ => None,
+        });
+        let socket = |path: &String| (below(path), Datum::map([("mode", Datum::text("0777"))]));
+        Datum::map(files.chain(listening.chain(&self.stale).map(socket)))
+    }
+
     fn inspect(&mut self, me: usize, act: ActId, wire: WireId, what: Inspect) {
         let party = self.other(me, wire).map(|(_, party, _)| party);
         let datum = match what {
-            Inspect::Files => Datum::map(
-                self.files.iter().map(|(path, bytes)| (path.clone(), Datum::from(bytes.len() as u64))),
-            ),
+            Inspect::Files => self.tree(),
             Inspect::Process => {
                 let alive = party.is_some_and(|party| self.parties[party].alive);
                 let children = party.map(|party| self.parties[party].children.clone()).unwrap_or_default();
