@@ -5,6 +5,7 @@ mod mutants;
 mod plugin;
 mod runner;
 
+pub(crate) use gateway::Loading;
 pub use mutants::MUTANTS;
 
 use super::{Reference, SubjectOf};
@@ -35,6 +36,9 @@ pub const GATEWAY: Reference = Reference {
             \n\
             One call by hand: shows the frames, what the reply does, and what goes to the upstream\n\
             --request 'GET /x?y=1'   [--header 'Name: value'].. [--body FILE]\n\
+            \n\
+            Calls per second and latencies of a runner, for a configuration that asks nothing\n\
+            --load N [--connections C] [--request 'GET /x'] [--header ..].. [--json]\n\
             \n\
             A small gateway; after `--` the command of a runner that it starts itself\n\
             --listen PORT --upstream URL   [--allow-degradation] [-- COMMAND]\n\

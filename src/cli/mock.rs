@@ -1,10 +1,13 @@
 //! `plugfest mock SUITE ROLE`
 
+use std::hash::{BuildHasher, Hasher, RandomState};
+
 use super::{Wrong, known};
 use crate::actor::{Doing, Event, Exit, Given};
 use crate::exit;
 use crate::mocks;
 use crate::shell::Shell;
+use crate::shell::load::{Unmeasured, measure};
 use crate::transcript::Record;
 
 /// Which reference, and its own arguments.
@@ -55,6 +58,9 @@ pub(super) fn mock(args: &Args) -> Result<i32, Wrong> {
         return Ok(exit::GOOD);
     }
     let words: Vec<String> = rest.iter().map(|word| (*word).to_owned()).collect();
+    if let ("apisix", "gateway", true) = (suite, role, words.iter().any(|word| word == "--load")) {
+        return load(&words);
+    }
     let mut actor =
         (reference.make)(&words).map_err(|why| format!("{why} (plugfest mock {suite} {role} --help)"))?;
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -63,6 +69,7 @@ pub(super) fn mock(args: &Args) -> Result<i32, Wrong> {
         .map_err(|error| error.to_string())?;
     let mut shell = Shell::new(std::env::current_dir().unwrap_or_default());
     shell.owns_stdio = true;
+    shell.seed = RandomState::new().build_hasher().finish();
     let values = std::env::current_exe().map(|path| ("self".to_owned(), path.display().to_string()));
     shell.given = Given {
         args: words,
@@ -79,6 +86,30 @@ pub(super) fn mock(args: &Args) -> Result<i32, Wrong> {
         Some(Exit::Signal(signal)) => 128 + signal,
         None => exit::GOOD,
     })
+}
+
+/// The gateway's `--load`: no actor, since it measures.
+fn load(words: &[String]) -> Result<i32, Wrong> {
+    let loading = mocks::apisix::Loading::read(words)
+        .map_err(|why| format!("{why} (plugfest mock apisix gateway --help)"))?;
+    match measure(&loading, &loading.extent) {
+        Ok(measured) => {
+            anstream::print!("{}", loading.told(&measured));
+            if let Some(why) = measured.why.filter(|_| measured.failed > 0) {
+                anstream::eprintln!("error: {} calls failed, the first because: {why}", measured.failed);
+                return Ok(exit::BROKEN);
+            }
+            Ok(exit::GOOD)
+        }
+        Err(Unmeasured::Unreached(why)) => {
+            anstream::eprintln!("error: {why}");
+            Ok(exit::INCONCLUSIVE)
+        }
+        Err(Unmeasured::Refused(why)) => {
+            anstream::eprintln!("error: {why}");
+            Ok(exit::BROKEN)
+        }
+    }
 }
 
 fn print_all() {

@@ -8,6 +8,7 @@ mod files;
 mod inspect;
 mod own;
 mod process;
+pub mod load;
 pub mod relay;
 mod socket;
 pub mod tls;

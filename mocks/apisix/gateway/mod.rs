@@ -4,6 +4,7 @@ mod caller;
 mod deviation;
 mod front;
 mod hand;
+mod load;
 mod question;
 mod spawned;
 
@@ -11,6 +12,7 @@ use std::collections::BTreeMap;
 
 use caller::{Caller, Done, Moment, TIMEOUT};
 use front::Front;
+pub(crate) use load::Loading;
 use question::Exchange;
 use spawned::{News, Spawned};
 
