@@ -28,6 +28,7 @@ pub const MUTANTS: &[Mutant] = &[
     runner("term-is-ignored", "APISIX-LIFE-01a"),
     runner("ends-late", "APISIX-LIFE-01b"),
     runner("ends-with-status-one", "APISIX-LIFE-02"),
+    runner("term-has-no-handler", "APISIX-LIFE-02"),
     runner("interrupt-is-ignored", "APISIX-LIFE-03"),
     // Frames.
     runner("calls-are-answered-twice", "APISIX-FRAME-01"),
@@ -69,6 +70,8 @@ pub const MUTANTS: &[Mutant] = &[
     also(runner("empty-configuration-is-refused", "APISIX-CONF-07"), &["APISIX-CONF-04"]),
     runner("expires-early", "APISIX-CONF-08"),
     runner("never-expires", "APISIX-CONF-09"),
+    also(runner("expiry-ends-runner", "APISIX-CONF-10"), &["APISIX-FRAME-01"]),
+    runner("tokens-begin-at-one", "APISIX-CONF-14"),
     runner("unknown-plugin-ends-chain", "APISIX-CONF-11"),
     also(runner("unreadable-plugin-ends-runner", "APISIX-CONF-12"), &["APISIX-FRAME-01"]),
     also(runner("incomplete-entry-ends-runner", "APISIX-CONF-13"), &["APISIX-FRAME-01"]),
@@ -103,6 +106,7 @@ pub const MUTANTS: &[Mutant] = &[
     runner("thirty-connections-at-most", "APISIX-CONC-01"),
     runner("slow-plugin-holds-up-all", "APISIX-CONC-02"),
     runner("tokens-repeat-under-load", "APISIX-CONC-03"),
+    runner("idle-connection-is-deaf", "APISIX-CONC-04"),
     // The gateway: configurations and tries.
     also(gateway("prepares-every-time", "APISIX-CALLER-01"), &["APISIX-CALLER-20", "APISIX-CALLER-22"]),
     gateway("everybody-prepares", "APISIX-CALLER-01"),

@@ -1,9 +1,11 @@
 //! The reference runner: configurations by token, calls through the contract's plugins, questions on the way.
 
+mod call;
+
 use std::collections::BTreeMap;
 
 use super::mutants::is_mutant;
-use super::plugin::{Changes, Plugin, Question, Wish};
+use super::plugin::{Changes, Plugin, Question};
 use crate::actor::{
     Act, Actor, Address, CloseHow, Doing, Event, Exit, Given, Nanos, Payload, SECOND, What, WireId,
 };
@@ -44,6 +46,8 @@ struct Runner {
     expiry: Nanos,
     confs: BTreeMap<u64, Conf>,
     last_token: u64,
+    /// How many configurations have expired.
+    lost: usize,
     connections: BTreeMap<WireId, Connection>,
     /// When a slow end is over (a mutant).
     ends_at: Option<Nanos>,
@@ -63,6 +67,8 @@ struct Connection {
     /// Whether bytes of the frame that comes next are there already.
     inside: bool,
     ended: bool,
+    /// When something came last.
+    used: Nanos,
     call: Option<Call>,
 }
 
@@ -94,7 +100,7 @@ impl Runner {
 
     fn take(&mut self, what: &What, out: &mut Acting<'_>) {
         match what {
-            What::Start { given, .. } => self.start(given, out),
+            What::Start { seed, given } => self.start(*seed, given, out),
             What::Failed { why, .. } if self.connections.is_empty() => self.refuse_to_start(&why.text, out),
             What::Opened { wire, .. } => self.opened(*wire, out),
             What::Bytes { wire, bytes, .. } => self.bytes(*wire, &bytes.0, out),
@@ -114,7 +120,8 @@ impl Runner {
         }
     }
 
-    fn start(&mut self, given: &Given, out: &mut Acting<'_>) {
+    fn start(&mut self, seed: u64, given: &Given, out: &mut Acting<'_>) {
+        self.last_token = if self.is("tokens-begin-at-one") { 0 } else { first_token(seed) };
         let seconds = given.env.get("APISIX_CONF_EXPIRE_TIME").and_then(|text| text.parse().ok());
         self.expiry = seconds.unwrap_or(EXPIRY) * SECOND;
         let address = given.env.get("APISIX_LISTEN_ADDRESS").map(String::as_str).unwrap_or_default();
@@ -138,7 +145,7 @@ impl Runner {
             return out.close(wire, CloseHow::Both);
         }
         let codec = Apisix::runner_side().with_defaults();
-        self.connections.insert(wire, Connection { codec, inside: false, ended: false, call: None });
+        self.connections.insert(wire, Connection { codec, inside: false, ended: false, used: self.now, call: None });
     }
 
     fn bytes(&mut self, wire: WireId, bytes: &[u8], out: &mut Acting<'_>) {
@@ -147,6 +154,10 @@ impl Runner {
         let Some(connection) = self.connections.get_mut(&wire) else { return };
         if cut_is_lost && std::mem::take(&mut connection.inside) {
             connection.codec = Apisix::runner_side().with_defaults();
+            return;
+        }
+        let idle = self.now - std::mem::replace(&mut connection.used, self.now);
+        if idle > 100 * SECOND && self.mutant == "idle-connection-is-deaf" {
             return;
         }
         connection.codec.feed(bytes);
@@ -273,7 +284,10 @@ impl Runner {
             None => {}
         }
         self.forget_expired();
-        if self.is("tokens-repeat-under-load") && self.connections.len() > 8 && self.last_token > 0 {
+        if self.lost > 0 && self.is("expiry-ends-runner") {
+            return out.exit(Exit::Code(1));
+        }
+        if self.is("tokens-repeat-under-load") && self.connections.len() > 8 && !self.confs.is_empty() {
             return self.prepared(wire, self.last_token, out);
         }
         self.last_token += 1;
@@ -299,8 +313,9 @@ impl Runner {
             "never-expires" => Nanos::MAX / 2,
             _ => self.expiry + self.expiry / 5,
         };
-        let now = self.now;
+        let (now, before) = (self.now, self.confs.len());
         self.confs.retain(|_, conf| conf.used + life > now);
+        self.lost += before - self.confs.len();
     }
 
     fn conf(&mut self, wire: WireId, message: &Datum) -> Option<Vec<Plugin>> {
@@ -312,166 +327,6 @@ impl Runner {
         let conf = self.confs.get_mut(&token).filter(|conf| !foreign || conf.owner == wire)?;
         conf.used = self.now;
         Some(conf.plugins.clone())
-    }
-
-    fn call(&mut self, wire: WireId, message: &Datum, out: &mut Acting<'_>) {
-        let length = message.get("src_ip").and_then(Datum::as_bytes).map(|bytes| bytes.len());
-        let is_bare = length.is_none() || message.get("path").is_none();
-        let method = message.get("method").and_then(Datum::as_text).unwrap_or_default().into_owned();
-        if self.is("refuses-long-addresses") && length == Some(16)
-            || self.is("refuses-rare-methods") && method == "PROPFIND"
-        {
-            return self.error(wire, BAD_REQUEST, out);
-        }
-        if self.is("bare-call-ends-runner") && is_bare {
-            return out.exit(Exit::Code(1));
-        }
-        let plugins = match self.conf(wire, message) {
-            Some(plugins) => plugins,
-            None if self.is("unknown-token-runs-nothing") => Vec::new(),
-            None if self.is("unknown-token-is-bad-request") => return self.error(wire, BAD_REQUEST, out),
-            None => return self.error(wire, TOKEN_NOT_FOUND, out),
-        };
-        let mut changes = Changes::default();
-        if self.is("noop-loses-repeats") {
-            changes.flatten(message);
-        }
-        let id = message.get("id").cloned().unwrap_or(Datum::from(0_u64));
-        let questions = Vec::new();
-        let call = Call { id, plugins, next: 0, changes, questions, until: None, stopped: None };
-        if let Some(connection) = self.connections.get_mut(&wire) {
-            connection.call = Some(call);
-        }
-        self.run(wire, out);
-    }
-
-    /// Lets the plugins of a call have their turns until one waits or all had theirs.
-    fn run(&mut self, wire: WireId, out: &mut Acting<'_>) {
-        while let Some(call) = self.connections.get_mut(&wire).and_then(|connection| connection.call.as_mut())
-        {
-            let Some(plugin) = call.plugins.get(call.next).cloned() else { return self.reply(wire, out) };
-            call.next += 1;
-            match plugin.run(&mut call.changes) {
-                Wish::Next => {}
-                Wish::Stop(stop) => {
-                    call.stopped = Some(stop);
-                    if self.mutant != "runs-on-after-stop" {
-                        return self.reply(wire, out);
-                    }
-                }
-                Wish::Ask(mut questions) => {
-                    if self.mutant == "body-is-never-asked-for" {
-                        questions.retain(|question| *question != Question::Body);
-                    }
-                    call.questions = questions;
-                    if let Some(question) = call.questions.first().map(Question::message) {
-                        return self.send(wire, &question, out);
-                    }
-                }
-                Wish::Wait(millis) => {
-                    call.until = Some(self.now + millis * 1_000_000);
-                    return self.set_alarm(out);
-                }
-                Wish::Throw => return self.thrown(wire, out),
-            }
-        }
-    }
-
-    fn thrown(&mut self, wire: WireId, out: &mut Acting<'_>) {
-        match self.mutant.as_str() {
-            "throw-ends-runner" => out.exit(Exit::Code(1)),
-            "throw-is-ignored" => self.reply(wire, out),
-            "throw-is-silence" => {}
-            _ => {
-                self.end_call(wire);
-                self.error(wire, UNAVAILABLE, out);
-            }
-        }
-    }
-
-    /// An answer to the question that was asked.
-    fn answered(&mut self, wire: WireId, kind: &str, message: &Datum, out: &mut Acting<'_>) {
-        if kind != "ExtraInfo" && !self.is("any-frame-is-an-answer") {
-            self.end_call(wire);
-            return self.error(wire, BAD_REQUEST, out);
-        }
-        let result = message.get("result").and_then(Datum::as_bytes).map(|bytes| bytes.into_owned());
-        if result.is_none() && self.is("absent-answer-fails") {
-            self.end_call(wire);
-            return self.error(wire, UNAVAILABLE, out);
-        }
-        let Some(call) = self.connections.get_mut(&wire).and_then(|connection| connection.call.as_mut())
-        else {
-            return;
-        };
-        let question = call.questions.remove(0);
-        let kept = |bytes: &[u8]| {
-            if self.mutant == "long-answer-is-cut" { bytes.len().min(1 << 16) } else { bytes.len() }
-        };
-        match (question, result) {
-            _ if self.mutant == "answer-is-ignored" => {}
-            (Question::Var(name), Some(value)) => call.changes.set_header(format!("X-Var-{name}"), value),
-            (Question::Var(_), None) => {}
-            (Question::Body, body) => {
-                let length = body.map_or(0, |body| kept(&body));
-                call.changes.set_header("X-Body-Length".into(), length.to_string().into_bytes());
-            }
-        }
-        match call.questions.first().map(Question::message) {
-            Some(question) => self.send(wire, &question, out),
-            None => self.run(wire, out),
-        }
-    }
-
-    fn reply(&mut self, wire: WireId, out: &mut Acting<'_>) {
-        let Some(call) = self.end_call(wire) else { return };
-        let id = if self.is("id-is-not-repeated") { Datum::from(1_u64) } else { call.id };
-        let mut fields = vec![("type", Datum::text("HTTPReqCall")), ("id", id)];
-        match (call.stopped, call.changes.action()) {
-            (Some(stop), _) => fields.push(("action", Datum::map([("Stop", self.deviated(stop))]))),
-            (None, Some(rewrite)) => fields.push(("action", self.deviated(rewrite))),
-            (None, None) => {}
-        }
-        self.send(wire, &Datum::map(fields), out);
-        if self.is("calls-are-answered-twice") {
-            let again = Datum::map([("type", Datum::text("HTTPReqCall")), ("id", Datum::from(0_u64))]);
-            self.send(wire, &again, out);
-        }
-    }
-
-    /// What mutants do to an action.
-    fn deviated(&self, action: Datum) -> Datum {
-        let lost = match self.mutant.as_str() {
-            "stop-loses-body" => "body",
-            "stop-loses-headers" => "headers",
-            "stop-loses-status" => "status",
-            _ => "",
-        };
-        let Datum::Map(mut entries, head) = action else { return action };
-        entries.retain(|(key, _)| lost.is_empty() || key.as_text().as_deref() != Some(lost));
-        for (_, value) in &mut entries {
-            match self.mutant.as_str() {
-                "dropped-becomes-empty" => super::plugin::fill_values(value),
-                "rewrite-loses-arguments" => super::plugin::without(value, "args"),
-                "rewrite-loses-path" => super::plugin::without(value, "path"),
-                _ => {}
-            }
-        }
-        Datum::Map(entries, head)
-    }
-
-    fn response_call(&mut self, wire: WireId, message: &Datum, out: &mut Acting<'_>) {
-        let Some(plugins) = self.conf(wire, message) else { return self.error(wire, TOKEN_NOT_FOUND, out) };
-        let id = message.get("id").cloned().unwrap_or(Datum::from(0_u64));
-        let mut fields = vec![("type", Datum::text("HTTPRespCall")), ("id", id)];
-        for plugin in plugins {
-            fields.extend(plugin.respond().into_iter().flatten());
-        }
-        self.send(wire, &Datum::map(fields), out);
-    }
-
-    fn end_call(&mut self, wire: WireId) -> Option<Call> {
-        self.connections.get_mut(&wire)?.call.take()
     }
 
     fn error(&mut self, wire: WireId, code: u64, out: &mut Acting<'_>) {
@@ -557,10 +412,16 @@ impl Runner {
                 out.wake(self.now + 3 * SECOND / 2);
             }
             (15, "ends-with-status-one") => out.exit(Exit::Code(1)),
+            (15, "term-has-no-handler") => out.exit(Exit::Signal(15)),
             (15 | 2, _) => out.exit(Exit::Code(0)),
             _ => {}
         }
     }
+}
+
+/// Where tokens begin: elsewhere in every process, so that those of a process before mean nothing to it.
+fn first_token(seed: u64) -> u64 {
+    seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40
 }
 
 /// By how much a payload is longer than the ordinary library writes it.
