@@ -295,6 +295,8 @@ mod tests {
             connections: 1,
             timeout: Duration::from_secs(1),
         };
-        assert!(matches!(measure(&Four, &extent), Err(Unmeasured::Unreached(why)) if why.contains("nobody listens")));
+        assert!(
+            matches!(measure(&Four, &extent), Err(Unmeasured::Unreached(why)) if why.contains("nobody listens"))
+        );
     }
 }

@@ -6,9 +6,9 @@
 
 mod files;
 mod inspect;
+pub mod load;
 mod own;
 mod process;
-pub mod load;
 pub mod relay;
 mod socket;
 pub mod tls;

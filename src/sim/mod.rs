@@ -503,8 +503,7 @@ impl World<'_> {
     /// What lies in the folder of the case: files with their lengths, sockets with their modes.
     fn tree(&self) -> Datum {
         let below = |path: &str| path.strip_prefix("/sim/").unwrap_or(path).to_owned();
-        let files =
-            self.files.iter().map(|(path, bytes)| (below(path), Datum::from(bytes.len() as u64)));
+        let files = self.files.iter().map(|(path, bytes)| (below(path), Datum::from(bytes.len() as u64)));
         let listening = self.listeners.iter().filter_map(|(at, (owner, _))| match at {
             Address::Unix(path) if *owner != 0 => Some(path),
             _ => None,

@@ -145,7 +145,8 @@ impl Runner {
             return out.close(wire, CloseHow::Both);
         }
         let codec = Apisix::runner_side().with_defaults();
-        self.connections.insert(wire, Connection { codec, inside: false, ended: false, used: self.now, call: None });
+        self.connections
+            .insert(wire, Connection { codec, inside: false, ended: false, used: self.now, call: None });
     }
 
     fn bytes(&mut self, wire: WireId, bytes: &[u8], out: &mut Acting<'_>) {
