@@ -36,6 +36,12 @@ enum Task {
     },
     /// Measures what the budgets promise and writes reports/bench.md.
     Bench(bench::Args),
+    /// Answers recorded frames, for a measurement.
+    #[command(hide = true)]
+    ApisixEcho {
+        /// Where it listens.
+        socket: PathBuf,
+    },
     /// Prints which case kills which mutant; names survivors.
     Mutants {
         /// Only this suite.
@@ -54,6 +60,7 @@ fn main() -> ExitCode {
         Task::Conformance { args } => conformance::run(&args),
         Task::Test { args } => test::run(&args),
         Task::Bench(args) => bench::run(&args),
+        Task::ApisixEcho { socket } => bench::echo(&socket),
         Task::Mutants { suite } => mutants::run(suite.as_deref()),
         Task::Tidy { write } => tidy::run(write),
     };

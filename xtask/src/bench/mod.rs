@@ -3,6 +3,7 @@
 //!
 //! A topic is a file here with a function that gives [`Figure`]s, and a row in [`TOPICS`].
 
+mod apisix;
 mod cases;
 mod decode;
 mod growth;
@@ -15,6 +16,7 @@ mod time;
 use std::path::{Path, PathBuf};
 
 use crate::{Done, cargo, root};
+pub(crate) use apisix::echo;
 use page::Page;
 
 /// What can be measured.
@@ -38,6 +40,12 @@ const TOPICS: &[Topic] = &[
         title: "To the first case",
         about: "From the start of `plugfest run` until the subject runs, beside the same subject started alone.",
         measure: start::measure,
+    },
+    Topic {
+        name: "apisix",
+        title: "Calls of an APISIX runner",
+        about: "20,000 calls of `noop`; a round of each in turns, the fastest counts.",
+        measure: apisix::measure,
     },
     Topic {
         name: "decode",
