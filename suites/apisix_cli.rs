@@ -1,5 +1,9 @@
 //! What people see when a runner cannot be reached: a clear message and the right exit status.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::Output;
 
 use assert_cmd::Command;
@@ -93,4 +97,134 @@ fn the_gateway_says_why_it_reaches_no_runner() {
     let file = tempfile::NamedTempFile::new().expect("a file");
     let (status, text) = call(&file.path().display().to_string());
     assert!(status == 3 && text.contains("a file that is no socket"), "{status} {text}");
+}
+
+/// `plugfest mock apisix gateway` with a plugin that changes the path.
+fn gateway(folder: &Path, words: &[&str]) -> (i32, String) {
+    let mut command = Command::cargo_bin("plugfest").expect("the binary is built");
+    command.current_dir(folder).args(["mock", "apisix", "gateway", "--socket", "r.sock"]).args(words);
+    told(&command.output().expect("it runs"))
+}
+
+#[test]
+fn a_runner_is_started_called_and_stopped() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let runner = env!("CARGO_BIN_EXE_plugfest");
+    let by_hand = ["--conf", "rewrite={\"path\": \"/new\"}", "--request", "GET /old?y=1", "--"];
+    let (status, text) =
+        gateway(folder.path(), &[&by_hand[..], &[runner, "mock", "apisix", "runner"]].concat());
+    assert!(status == 0 && text.contains("GET /new?y=1 HTTP/1.1"), "{status} {text}");
+    let (status, text) = gateway(folder.path(), &[&by_hand[..], &["false"]].concat());
+    assert!(status == 3 && text.contains("the runner ended before it was called"), "{status} {text}");
+    let (status, text) = gateway(folder.path(), &[&by_hand[..], &["./no-such-runner"]].concat());
+    assert!(status == 3 && text.contains("no-such-runner"), "{status} {text}");
+    assert!(!folder.path().join("r.sock").exists(), "the runner was stopped in order");
+}
+
+#[test]
+fn load_is_counted() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let runner = ["--", env!("CARGO_BIN_EXE_plugfest"), "mock", "apisix", "runner"];
+    let load = |words: &[&str], runner: &[&str]| gateway(folder.path(), &[words, runner].concat());
+    let (status, text) =
+        load(&["--load", "500", "--connections", "4", "--conf", "noop={}", "--json"], &runner);
+    let told: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(
+        (status, &told["calls"], &told["failed"], &told["connections"]),
+        (0, &500.into(), &0.into(), &4.into())
+    );
+    assert!(told["calls_per_second"].as_f64() > Some(0.0) && told["latency_us"]["p99"].as_f64() > Some(0.0));
+    let (status, text) = load(&["--load", "5", "--conf", "throw={}"], &runner);
+    assert!(status == 1 && text.contains("5 calls failed"), "{status} {text}");
+    let (status, text) = load(&["--load", "5", "--conf", "ask={\"vars\": [\"x\"]}"], &runner);
+    assert!(status == 1 && text.contains("the runner asks"), "{status} {text}");
+    let (status, text) = load(&["--load", "5"], &["--", "false"]);
+    assert!(status == 3 && text.contains("ended before it listened"), "{status} {text}");
+    let (status, text) = load(&["--load", "5"], &[]);
+    assert!(status == 3 && text.contains("nobody listens there"), "{status} {text}");
+    let (status, text) = load(&["--load", "0"], &[]);
+    assert!(status == 2 && text.contains("--load is a number from 1"), "{status} {text}");
+}
+
+/// `plugfest` for who may not do everything: root becomes a user who owns nothing.
+fn plainly(folder: &Path) -> std::process::Command {
+    std::fs::set_permissions(folder, Permissions::from_mode(0o755)).expect("others may enter");
+    if !rustix::process::geteuid().is_root() {
+        return std::process::Command::new(env!("CARGO_BIN_EXE_plugfest"));
+    }
+    let copy = folder.join("plugfest");
+    std::fs::copy(env!("CARGO_BIN_EXE_plugfest"), &copy).expect("copied");
+    let mut command = std::process::Command::new(copy);
+    command.uid(65534).gid(65534).env("TMPDIR", "/tmp").env("HOME", "/");
+    command
+}
+
+#[test]
+fn a_socket_that_may_not_be_written_to() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let socket = folder.path().join("r.sock");
+    let _listener = std::os::unix::net::UnixListener::bind(&socket).expect("it listens");
+    std::fs::set_permissions(&socket, Permissions::from_mode(0)).expect("closed");
+    let socket = socket.display().to_string();
+    let says = "this user may not write to the socket";
+    let call = ["mock", "apisix", "gateway", "--socket", &socket, "--request", "GET /"];
+    let load = ["mock", "apisix", "gateway", "--socket", &socket, "--load", "3"];
+    let attach = format!("unix:{socket}");
+    let run = ["run", "apisix", "runner", "conf/without-key", "--attach", &attach];
+    for words in [&call[..], &load, &run] {
+        let output = plainly(folder.path()).args(words).current_dir(folder.path()).output().expect("it runs");
+        let (status, text) = told(&output);
+        assert!(status == 3 && text.contains(says), "{words:?}: {status} {text}");
+    }
+}
+
+#[test]
+fn a_folder_whose_path_is_too_long_for_sockets() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let deep = folder.path().join("x".repeat(120));
+    std::fs::create_dir(&deep).expect("made");
+    for role in ["runner", "gateway"] {
+        let output = Command::cargo_bin("plugfest")
+            .expect("the binary is built")
+            .env("TMPDIR", &deep)
+            .args(["run", "apisix", role, "conf/without-key", "gateway/rewrite", "--", "sleep", "20"])
+            .output()
+            .expect("it runs");
+        let (status, text) = told(&output);
+        assert!(status == 3 && text.contains("at most 107 bytes"), "{role}: {status} {text}");
+    }
+}
+
+/// What suites/apisix/README.md tells authors to run, with our own references in the place of theirs.
+#[test]
+fn what_the_readme_shows() {
+    let readme = include_str!("apisix/README.md");
+    let folder = tempfile::tempdir().expect("a folder");
+    let own = env!("CARGO_BIN_EXE_plugfest");
+    let commands: Vec<&str> = readme
+        .split("```sh\n")
+        .skip(1)
+        .filter_map(|rest| rest.split_once("\n```"))
+        .flat_map(|(block, _)| block.lines())
+        .collect();
+    assert!(commands.len() >= 6, "{commands:?}");
+    for command in commands {
+        let command = command
+            .replace("path/to/runner", &format!("{own} mock apisix runner"))
+            .replace(
+                "path/to/gateway {port} {upstream} {socket}",
+                &format!("{own} mock apisix gateway --listen {{port}} --upstream {{upstream}} --socket {{socket}} --conf rewrite={{}}"),
+            )
+            .replace("plugfest run apisix runner --", "plugfest run apisix runner conf/ --")
+            .replace("plugfest run apisix gateway --", "plugfest run apisix gateway gateway/rewrite gateway/stop --")
+            .replace("/tmp/r.sock", "r.sock")
+            .replacen("plugfest", own, 1);
+        let output = std::process::Command::new("sh")
+            .args(["-c", &command])
+            .current_dir(folder.path())
+            .output()
+            .expect("a shell");
+        let (status, text) = told(&output);
+        assert_eq!(status, 0, "{command}\n{text}");
+    }
 }

@@ -35,14 +35,16 @@ pub const GATEWAY: Reference = Reference {
             --var NAME=VALUE  a variable that the runner may ask for; may come again\n\
             \n\
             One call by hand: shows the frames, what the reply does, and what goes to the upstream\n\
-            --request 'GET /x?y=1'   [--header 'Name: value'].. [--body FILE]\n\
+            --request 'GET /x?y=1' [--header 'Name: value'].. [--body FILE] [-- COMMAND]\n\
             \n\
             Calls per second and latencies of a runner, for a configuration that asks nothing\n\
-            --load N [--connections C] [--request 'GET /x'] [--header ..].. [--json]\n\
+            --load N [--connections C] [--request 'GET /x'] [--header ..].. [--json] [-- COMMAND]\n\
             \n\
-            A small gateway; after `--` the command of a runner that it starts itself\n\
+            A small gateway\n\
             --listen PORT --upstream URL   [--allow-degradation] [-- COMMAND]\n\
             --driven          takes `configure` as a driver does, see suites/apisix/SUBJECT.md\n\
+            \n\
+            COMMAND is a runner that the gateway starts itself, with its address and expiry in the environment.\n\
             \n\
             --mutant NAME     deviate in one named way (see `plugfest list`)",
     make: gateway::make,

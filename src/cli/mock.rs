@@ -1,6 +1,7 @@
 //! `plugfest mock SUITE ROLE`
 
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::time::Duration;
 
 use super::{Wrong, known};
 use crate::actor::{Doing, Event, Exit, Given};
@@ -92,7 +93,13 @@ pub(super) fn mock(args: &Args) -> Result<i32, Wrong> {
 fn load(words: &[String]) -> Result<i32, Wrong> {
     let loading = mocks::apisix::Loading::read(words)
         .map_err(|why| format!("{why} (plugfest mock apisix gateway --help)"))?;
-    match measure(&loading, &loading.extent) {
+    let runner = (!loading.runner.is_empty()).then(|| Started::new(&loading)).transpose();
+    let measured = runner.map_err(Unmeasured::Unreached).and_then(|runner| {
+        let measured = measure(&loading, &loading.extent);
+        drop(runner);
+        measured
+    });
+    match measured {
         Ok(measured) => {
             anstream::print!("{}", loading.told(&measured));
             if let Some(why) = measured.why.filter(|_| measured.failed > 0) {
@@ -109,6 +116,52 @@ fn load(words: &[String]) -> Result<i32, Wrong> {
             anstream::eprintln!("error: {why}");
             Ok(exit::BROKEN)
         }
+    }
+}
+
+/// A runner that is there for one measurement.
+struct Started(std::process::Child);
+
+impl Started {
+    /// Starts it, and waits until somebody listens.
+    fn new(loading: &mocks::apisix::Loading) -> Result<Self, String> {
+        let (program, args) = loading.runner.split_first().ok_or("the command of the runner is missing")?;
+        let socket = &loading.extent.socket;
+        let child = std::process::Command::new(program)
+            .args(args)
+            .env("APISIX_LISTEN_ADDRESS", format!("unix:{socket}"))
+            .env("APISIX_CONF_EXPIRE_TIME", "3600")
+            .stdin(std::process::Stdio::null())
+            .spawn()
+            .map_err(|error| format!("{program}: {error}"))?;
+        let mut started = Self(child);
+        let begun = std::time::Instant::now();
+        while let Err(error) = std::os::unix::net::UnixStream::connect(socket) {
+            if let Ok(Some(status)) = started.0.try_wait() {
+                return Err(format!("the runner ended before it listened: {status}"));
+            }
+            if begun.elapsed() > Duration::from_secs(10) {
+                return Err(format!("nobody listens on {socket} after 10 s ({error})"));
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Ok(started)
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        let pid = i32::try_from(self.0.id()).ok().and_then(rustix::process::Pid::from_raw);
+        let told = pid.map(|pid| rustix::process::kill_process(pid, rustix::process::Signal::TERM));
+        let begun = std::time::Instant::now();
+        while told == Some(Ok(())) && begun.elapsed() < Duration::from_secs(2) {
+            if self.0.try_wait().is_ok_and(|status| status.is_some()) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 

@@ -14,7 +14,7 @@ use crate::actor::Given;
 use crate::plan::{Case, level};
 use crate::play::{Breach, LaneSource, Play, Script};
 use crate::scenario::{Source, Suite};
-use crate::shell::Shell;
+use crate::shell::{LONGEST_PATH, Shell};
 use crate::sim::{self, Faults, Setting, SimEnd};
 use crate::transcript::{Header, Memory, Record, Spool};
 
@@ -142,6 +142,7 @@ async fn shell(
     world.seed = script.knobs.seed;
     world.gap = Duration::from_nanos(script.time("gap"));
     world.given = given(script, folder);
+    fits(script, &world.given)?;
     world.packages = crate::package::shelf::all();
     world.tls = script.subject.tls()?;
     let mut spool = spool(suite, script, transcript)?;
@@ -186,6 +187,21 @@ fn given(script: &Script, folder: &Path) -> Given {
     values.extend(script.subject.api_key.iter().map(|key| ("api_key".to_owned(), key.clone())));
     let wall = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     Given { args: Vec::new(), env: BTreeMap::new(), wall, values }
+}
+
+/// Whether the path that the subject is given can be that of a socket.
+fn fits(script: &Script, given: &Given) -> Result<(), String> {
+    let path = given.values.get("socket").map_or("", String::as_str);
+    let connects =
+        |lane: &crate::play::Lane| matches!(lane.source, LaneSource::Declared(Source::ConnectUnix));
+    if path.len() < LONGEST_PATH || !script.lanes.iter().any(connects) {
+        return Ok(());
+    }
+    Err(format!(
+        "the path of a socket has at most {} bytes, this one has {}: {path}; let TMPDIR name a shorter folder",
+        LONGEST_PATH - 1,
+        path.len()
+    ))
 }
 
 /// A port that was free a moment ago.

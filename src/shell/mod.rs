@@ -15,6 +15,7 @@ pub mod tls;
 mod wire;
 
 pub(crate) use process::kill_marked;
+pub use socket::LONGEST_PATH;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;

@@ -14,7 +14,7 @@ use super::{Outlet, World, relay, tls};
 use crate::actor::{ActId, Address, CloseHow, ClosedHow, Failure, Part, Peer, What, Why, WireId};
 
 /// The longest path of a Unix socket, with its final zero byte.
-const LONGEST_PATH: usize = 108;
+pub const LONGEST_PATH: usize = 108;
 
 /// A listener of the actor; dropped, it stops.
 pub(super) struct Listener {

@@ -1,5 +1,6 @@
 //! A call by hand: one request, and what people want to see of it.
 
+use super::UNREACHED;
 use super::caller::Failed;
 use super::front::{head_of, target_of};
 use super::question::Exchange;
@@ -7,9 +8,6 @@ use crate::actor::Payload;
 use crate::codec::http1::{head_bytes, request_bytes, response_bytes};
 use crate::datum::Datum;
 use crate::protocol::apisix::meaning::{Outcome, Request, Response};
-
-/// The exit status when nobody could be reached.
-const UNREACHED: i32 = 3;
 
 /// What a call was, in lines, and the exit status.
 pub(super) fn told(

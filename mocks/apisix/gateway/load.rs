@@ -19,6 +19,8 @@ const MOST_CONNECTIONS: usize = 1000;
 pub struct Loading {
     /// How many, where to.
     pub extent: Extent,
+    /// The command of a runner that is started for it.
+    pub runner: Vec<String>,
     plugins: Vec<(String, String)>,
     call: Exchange,
     json: bool,
@@ -31,6 +33,10 @@ impl Loading {
     /// Arguments that are none.
     pub(crate) fn read(args: &[String]) -> Result<Self, String> {
         let mut args = args.to_vec();
+        let runner = match args.iter().position(|arg| arg == "--") {
+            Some(at) => args.split_off(at).split_off(1),
+            None => Vec::new(),
+        };
         let calls = count(&mut args, "--load", MOST_CALLS)?.ok_or("--load wants a number of calls")?;
         let connections = count(&mut args, "--connections", MOST_CONNECTIONS)?.unwrap_or(1);
         let seconds = count(&mut args, "--timeout", 3600)?.unwrap_or(60);
@@ -51,7 +57,7 @@ impl Loading {
         let none = std::collections::BTreeMap::new();
         let call = Exchange::new(method, target.trim(), headers, Vec::new(), vec![127, 0, 0, 1], &none);
         let timeout = Duration::from_secs(seconds as u64);
-        Ok(Self { extent: Extent { socket, calls, connections, timeout }, plugins, call, json })
+        Ok(Self { extent: Extent { socket, calls, connections, timeout }, runner, plugins, call, json })
     }
 
     /// What was measured, for people or as JSON.

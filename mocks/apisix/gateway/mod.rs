@@ -28,6 +28,10 @@ use crate::play::parse_url;
 use crate::protocol::apisix::meaning::Outcome;
 
 const LISTENER: WireId = WireId::own(1);
+/// How long a runner that we started may take until it listens.
+const PATIENCE: Nanos = 10 * SECOND;
+/// The status where nobody could be reached.
+const UNREACHED: i32 = 3;
 /// The longest path of a Unix socket.
 const LONGEST_PATH: usize = 107;
 
@@ -81,6 +85,8 @@ pub(super) fn make(args: &[String]) -> Result<Box<dyn Actor>, String> {
         listens: false,
         early: Vec::new(),
         body: None,
+        again: None,
+        status: None,
     }))
 }
 
@@ -172,6 +178,10 @@ struct Gateway {
     early: Vec<i128>,
     /// The question for the body of a call by hand.
     body: Option<ActId>,
+    /// When a call by hand is tried again, since the runner that we started does not listen yet.
+    again: Option<Nanos>,
+    /// The status of a call by hand that is over.
+    status: Option<i32>,
 }
 
 impl Actor for Gateway {
@@ -199,7 +209,8 @@ impl Gateway {
                 self.front.waits(client, call);
             }
         }
-        let next = [self.caller.deadline(), self.spawned.deadline()].into_iter().flatten().min();
+        let next = [self.caller.deadline(), self.spawned.deadline(), self.again];
+        let next = next.into_iter().flatten().min();
         if let Some(next) = next {
             at.out.wake(next);
         }
@@ -223,6 +234,7 @@ impl Gateway {
             }
             What::Time => {
                 self.caller.time(at);
+                self.try_again(at);
                 let socket = self.caller.socket.clone();
                 self.spawned.time(&socket, at);
             }
@@ -322,6 +334,10 @@ impl Gateway {
     fn news(&mut self, news: News, at: &mut Moment<'_, '_>) {
         match news {
             News::None => {}
+            News::Ended(_) if self.status.is_none() && matches!(self.purpose, Purpose::ByHand { .. }) => {
+                at.out.complain("the runner ended before it was called");
+                at.out.exit(Exit::Code(UNREACHED));
+            }
             News::Ended(text) => {
                 if self.mutant != "tokens-outlive-the-runner" {
                     self.caller.forget_tokens();
@@ -332,18 +348,34 @@ impl Gateway {
                 at.out.complain(&text);
                 at.out.exit(Exit::Code(3));
             }
-            News::Stopped => at.out.exit(Exit::Code(0)),
+            News::Stopped => at.out.exit(Exit::Code(self.status.unwrap_or_default())),
+        }
+    }
+
+    /// A runner that we started is called as soon as it listens.
+    fn try_again(&mut self, at: &mut Moment<'_, '_>) {
+        if let (Purpose::ByHand { exchange, .. }, Some(true)) =
+            (&self.purpose, self.again.map(|again| again <= at.now))
+        {
+            self.again = None;
+            self.caller.begin((**exchange).clone(), at);
         }
     }
 
     fn stop(&mut self, at: &mut Moment<'_, '_>) {
         if self.mutant == "runner-is-left-behind" || !self.spawned.stop(at) {
-            at.out.exit(Exit::Code(0));
+            at.out.exit(Exit::Code(self.status.unwrap_or_default()));
         }
     }
 
     fn over(&mut self, (call, result): Done, at: &mut Moment<'_, '_>) {
         if let Purpose::ByHand { exchange, .. } = &self.purpose {
+            let unreached = result.as_ref().is_err_and(|failed| failed.unreached);
+            if unreached && self.spawned.is_running() && at.now < PATIENCE {
+                self.again = Some(at.now + PATIENCE / 500);
+                self.caller.trace = Some(Vec::new());
+                return;
+            }
             let trace = self.caller.trace.take().unwrap_or_default();
             let (text, status) = hand::told(&trace, exchange, &result);
             at.out.print(text.into_bytes());
@@ -351,7 +383,8 @@ impl Gateway {
                 at.out.complain(&why);
                 code
             });
-            return at.out.exit(Exit::Code(code));
+            self.status = Some(code);
+            return self.stop(at);
         }
         if let Err(failed) = &result {
             at.out.complain(&format!("call {call}: {}", failed.why));

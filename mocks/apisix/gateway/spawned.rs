@@ -102,6 +102,11 @@ impl Spawned {
         true
     }
 
+    /// Whether it was started and has not ended.
+    pub fn is_running(&self) -> bool {
+        self.wire.is_some()
+    }
+
     pub fn deadline(&self) -> Option<Nanos> {
         self.stopping.or(self.again)
     }
