@@ -95,7 +95,7 @@ pub const MUTANTS: &[Mutant] = &[
     runner("refuses-rare-methods", "APISIX-CALL-08"),
     also(runner("bare-call-ends-runner", "APISIX-CALL-09"), &["APISIX-FRAME-01"]),
     // Questions.
-    runner("answer-is-ignored", "APISIX-EXTRA-01"),
+    also(runner("answer-is-ignored", "APISIX-EXTRA-01"), &["APISIX-EXTRA-02"]),
     runner("body-is-never-asked-for", "APISIX-EXTRA-02"),
     runner("absent-answer-fails", "APISIX-EXTRA-04"),
     runner("long-answer-is-cut", "APISIX-EXTRA-05"),

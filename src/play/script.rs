@@ -264,6 +264,9 @@ impl Script {
         let over_sockets = lanes.first().is_some_and(|lane| {
             matches!(lane.source, LaneSource::Declared(Source::ConnectTcp | Source::ConnectUnix))
         });
+        // A server that its driver would end runs on where it has none.
+        let told = lanes.iter().any(|lane| matches!(lane.source, LaneSource::Declared(Source::Driver)));
+        let runs_on = told && subject.driver.is_none() && subject.ops.is_empty();
         let usual = if over_sockets && !own_process { Isolation::Connection } else { Isolation::Process };
         Ok(Self {
             name: CaseName {
@@ -280,7 +283,7 @@ impl Script {
             launch: lay_over(&role.start, &scenario.start),
             subject: subject.clone(),
             starts,
-            ends: role.ends,
+            ends: role.ends && !runs_on,
             timing,
             flood: scenario.flood.unwrap_or(FLOOD),
             bindings,
