@@ -176,6 +176,14 @@ fn a_socket_that_may_not_be_written_to() {
         let (status, text) = told(&output);
         assert!(status == 3 && text.contains(says), "{words:?}: {status} {text}");
     }
+    let closed = folder.path().join("closed");
+    std::fs::create_dir(&closed).expect("made");
+    std::fs::set_permissions(&closed, Permissions::from_mode(0o500)).expect("closed");
+    let mut runner = plainly(folder.path());
+    runner.args(["mock", "apisix", "runner"]).current_dir(folder.path());
+    let output = runner.env("APISIX_LISTEN_ADDRESS", "unix:closed/r.sock").output().expect("it runs");
+    let (status, text) = told(&output);
+    assert!(status == 1 && text.contains("Permission denied"), "{status} {text}");
 }
 
 #[test]

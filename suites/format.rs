@@ -65,7 +65,7 @@ fn passes(suite: &Suite, scenario: &Scenario, place: &str) {
 #[test]
 fn every_example_runs() {
     let examples = examples(include_str!("README.md"));
-    assert!(examples.len() >= 13, "{} examples", examples.len());
+    assert!(examples.len() >= 15, "{} examples", examples.len());
     for example in examples.iter().filter(|example| !example.about.contains('/')) {
         let name = if example.about.is_empty() { "arcaflow" } else { &example.about };
         let place = format!("README.md:{}", example.line);
