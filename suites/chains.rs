@@ -218,3 +218,50 @@ fn drivers_that_are_none() {
         refused(&["run", "dify-session", "daemon", "daemon-invoke/echo", "--subject", &path], 3, says);
     }
 }
+
+/// A daemon that stops a plugin without a heartbeat, and never asks for its exit status.
+const NEVER_WAITS: &str = r#"
+import json, subprocess, sys, time
+for line in sys.stdin:
+    asked = json.loads(line)
+    answer = {"id": asked["id"], "ready": True}
+    if asked["op"] == "start":
+        plugin = subprocess.Popen(asked["peer"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        time.sleep(1.2)
+        plugin.kill()
+        answer = {"id": asked["id"], "error": "no heartbeat"}
+    print(json.dumps(answer), flush=True)
+"#;
+
+#[test]
+fn a_plugin_that_is_not_reaped_is_found() {
+    if Command::new("python3").arg("--version").output().is_err() {
+        return println!("not-run: there is no python3");
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let (subject, driver) = (folder.path().join("subject.toml"), folder.path().join("driver.py"));
+    std::fs::write(&driver, NEVER_WAITS).expect("written");
+    let lines = format!(
+        "suite = \"dify-session\"\nrole = \"daemon\"\ndriver = [\"python3\", {driver:?}]\ncapabilities = [\"settings\"]\n"
+    );
+    std::fs::write(&subject, lines).expect("written");
+    let path = subject.display().to_string();
+    let words = ["run", "dify-session", "daemon", "daemon-start/no-heartbeat[silent]", "--subject", &path];
+    refused(&words, 1, "broken at reaped: at /zombie: wanted false, got true");
+}
+
+/// A subject without a driver, whose operation is a command, is judged like any other.
+#[test]
+fn an_engine_that_runs_once_passes_every_case() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let subject = folder.path().join("subject.toml");
+    let command = ["mock", "arcaflow", "engine", "--step", "{step}", "--input", "{input}", "--", "{peer}"];
+    let lines = format!(
+        "suite = \"arcaflow\"\nrole = \"engine\"\n[op.run]\ncommand = {:?}\n",
+        [&[PLUGFEST][..], &command].concat()
+    );
+    std::fs::write(&subject, lines).expect("written");
+    let (code, told) = plugfest(&["run", "--subject", &subject.display().to_string()]);
+    assert_eq!(code, Some(0), "{told}");
+    assert!(told.contains(" passed, 0 failed"), "{told}");
+}

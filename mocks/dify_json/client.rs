@@ -297,8 +297,18 @@ impl Client {
         };
         match kind.as_str() {
             "info" if self.mutant == "info-with-id-is-an-answer" => call.chunks.push(response.clone()),
-            "plugin_response" => call.chunks.push(response.clone()),
-            "plugin_invoke_end" => call.is_over = true,
+            "plugin_response" => {
+                if *response == Datum::Null && self.mutant == "null-response-is-an-error" {
+                    call.error = Some("a response is null".into());
+                }
+                call.chunks.push(response.clone());
+            }
+            "plugin_invoke_end" => {
+                if call.chunks.is_empty() && self.mutant == "empty-success-is-an-error" {
+                    call.error.get_or_insert_with(|| "nothing came".into());
+                }
+                call.is_over = true;
+            }
             "error" => {
                 call.error = Some(text(response, "error"));
                 call.is_over = self.mutant != "error-waits-for-the-end";

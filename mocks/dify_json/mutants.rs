@@ -113,6 +113,8 @@ pub const MUTANTS: &[Mutant] = &[
     client("unknown-type-is-fatal", "DIFY-CLIENT-RSP-03"),
     client("death-goes-unnoticed", "DIFY-CLIENT-RSP-04"),
     client("cut-at-a-mebibyte", "DIFY-CLIENT-BIG-01"),
+    client("empty-success-is-an-error", "DIFY-CLIENT-RSP-06"),
+    client("null-response-is-an-error", "DIFY-CLIENT-RSP-07"),
     client("announcement-is-passed-over", "DIFY-CLIENT-TCP-01a"),
     client("wildcard-taken-literally", "DIFY-CLIENT-TCP-01b"),
 ];

@@ -446,6 +446,11 @@ impl Daemon {
             }
         }
         let due = self.dies().filter(|(at, _)| *at <= self.now);
+        if let Some((_, why)) = due
+            && self.is("given-up-plugin-runs-on")
+        {
+            return self.start_failed(why, false, out);
+        }
         if let (Some((_, why)), Some(plugin)) = (due, &mut self.plugin) {
             plugin.killed = Some(why);
             out.act(Act::Signal { wire: plugin.wire, signal: 9 });

@@ -61,6 +61,7 @@ pub const MUTANTS: &[Mutant] = &[
     plugin("long-line-refused", "DIFY-LOCAL-BIG-01"),
     plugin("blob-in-one-chunk", "DIFY-LOCAL-BLOB-01"),
     plugin("noise-spoils-event", "DIFY-LOCAL-OUT-01"),
+    plugin("end-of-input-is-polled", "DIFY-LOCAL-LIFE-01"),
     // Calls back.
     plugin("call-back-id-is-empty", "DIFY-BACK-REQ-01"),
     plugin("call-back-id-twice", "DIFY-BACK-REQ-01"),
@@ -87,6 +88,7 @@ pub const MUTANTS: &[Mutant] = &[
     daemon("death-at-start-is-silent", "DIFY-DAEMON-START-01"),
     daemon("dead-plugin-stays-away", "DIFY-DAEMON-START-02"),
     daemon("start-is-not-watched", "DIFY-DAEMON-REQ-03"),
+    daemon("given-up-plugin-runs-on", "DIFY-DAEMON-REQ-03"),
     // The daemon: calls.
     daemon("session-id-twice", "DIFY-DAEMON-REQ-01"),
     daemon("request-without-user", "DIFY-DAEMON-REQ-01"),

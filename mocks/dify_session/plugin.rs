@@ -42,6 +42,8 @@ struct Plugin {
     calls: Vec<Call>,
     called: u64,
     leaving: bool,
+    /// It looks for input again and again although there is none (a mutant).
+    polls: bool,
     deaf: bool,
     /// What a mutant holds back until a session is over.
     spoilt: Option<String>,
@@ -84,6 +86,7 @@ impl Plugin {
         match what {
             What::Start { given, .. } => self.start(given, out),
             What::Bytes { wire: WireId::STDIO, part: Part::Main, bytes } => self.bytes(&bytes.0, out),
+            What::Ended { wire: WireId::STDIO, .. } if self.is("end-of-input-is-polled") => self.polls = true,
             What::Ended { wire: WireId::STDIO, .. } => self.leaving = true,
             What::Time => self.time(out),
             What::Signal { wire: WireId::STDIO, signal } => out.exit(Exit::Signal(*signal)),
@@ -305,7 +308,8 @@ impl Plugin {
     fn set_alarm(&mut self, out: &mut Acting<'_>) {
         let of_sessions = self.sessions.iter().map(|session| session.due);
         let of_calls = self.calls.iter().map(|call| call.until);
-        if let Some(next) = of_sessions.chain(of_calls).chain(self.next_beat).min() {
+        let of_polls = self.polls.then_some(self.now + SECOND / 1000);
+        if let Some(next) = of_sessions.chain(of_calls).chain(self.next_beat).chain(of_polls).min() {
             out.wake(next);
         }
     }

@@ -96,7 +96,7 @@ pub enum CloseHow {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Inspect {
-    /// `{alive, rss, peak, cpu_ms, fds, children, listening}`; of an ended process what carries its marker.
+    /// `{alive, zombie, rss, peak, cpu_ms, busy_ms, fds, children, listening}`; of an ended process what carries its marker.
     Process,
     /// The tree below the case's folder.
     Files,

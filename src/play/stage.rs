@@ -61,6 +61,13 @@ impl<'a> Stage<'a> {
         own.or(self.play.subject)
     }
 
+    /// The relay of this lane: what the subject takes for the process that it started.
+    pub fn relay(&self) -> Option<WireId> {
+        let root = self.play.root(self.lane);
+        let relays = matches!(self.play.script.lanes[root].source, LaneSource::Declared(Source::AcceptRelay));
+        self.connection().filter(|_| relays)
+    }
+
     /// Asks the world for an act.
     pub fn act(&mut self, act: Act) -> ActId {
         self.play.act(act)

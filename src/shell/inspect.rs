@@ -1,6 +1,6 @@
 //! What a process is, has started and opened (Linux).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::Path;
@@ -11,8 +11,17 @@ use super::process::marked;
 use crate::actor::Inspect;
 use crate::datum::Datum;
 
+/// Processor time of each process when it was last looked at, in milliseconds.
+pub(super) type Looks = BTreeMap<i32, u64>;
+
 /// Looks at a process, or at the files of the case.
-pub(super) fn look(what: Inspect, pid: Option<Pid>, marker: Option<&str>, dir: &Path) -> Datum {
+pub(super) fn look(
+    what: Inspect,
+    pid: Option<Pid>,
+    marker: Option<&str>,
+    dir: &Path,
+    looks: &mut Looks,
+) -> Datum {
     match what {
         Inspect::Files => {
             let mut files = Vec::new();
@@ -20,7 +29,7 @@ pub(super) fn look(what: Inspect, pid: Option<Pid>, marker: Option<&str>, dir: &
             files.sort_by(|a, b| a.0.cmp(&b.0));
             Datum::map(files)
         }
-        Inspect::Process => process(pid, marker),
+        Inspect::Process => process(pid, marker, looks),
     }
 }
 
@@ -40,7 +49,7 @@ fn list(root: &Path, folder: &Path, files: &mut Vec<(String, Datum)>) {
     }
 }
 
-fn process(pid: Option<Pid>, marker: Option<&str>) -> Datum {
+fn process(pid: Option<Pid>, marker: Option<&str>, looks: &mut Looks) -> Datum {
     let own = pid.map(|pid| pid.as_raw_nonzero().get()).unwrap_or_default();
     let status = fs::read_to_string(format!("/proc/{own}/status")).unwrap_or_default();
     let is_zombie = field(&status, "State:").is_some_and(|state| state.starts_with('Z'));
@@ -56,11 +65,15 @@ fn process(pid: Option<Pid>, marker: Option<&str>) -> Datum {
         .filter(|other| **other != own)
         .map(|pid| Datum::map([("pid", Datum::from(i64::from(*pid))), ("name", Datum::text(name_of(*pid)))]));
     let listening: BTreeSet<String> = all.iter().flat_map(|pid| listening(*pid)).collect();
+    let cpu = cpu_millis(own);
+    let busy = cpu.saturating_sub(looks.insert(own, cpu).unwrap_or_default());
     Datum::map([
         ("alive", Datum::from(alive)),
+        ("zombie", Datum::from(is_zombie)),
         ("rss", kib("VmRSS:")),
         ("peak", kib("VmHWM:")),
-        ("cpu_ms", Datum::from(cpu_millis(own))),
+        ("cpu_ms", Datum::from(cpu)),
+        ("busy_ms", Datum::from(busy)),
         (
             "fds",
             Datum::from(fs::read_dir(format!("/proc/{own}/fd")).map_or(0, |entries| entries.count() as u64)),

@@ -68,6 +68,10 @@ pub struct Shell {
 /// The variable that marks what a case has started, so that nothing is left behind.
 pub const MARKER: &str = "PLUGFEST_CASE";
 
+fn pid_of(pid: u32) -> Option<rustix::process::Pid> {
+    rustix::process::Pid::from_raw(pid.try_into().ok()?)
+}
+
 impl Shell {
     /// A world without anything in it.
     pub fn new(dir: PathBuf) -> Self {
@@ -100,6 +104,8 @@ impl Shell {
             wires: BTreeMap::new(),
             listeners: BTreeMap::new(),
             children: Children::default(),
+            looks: inspect::Looks::default(),
+            relays: BTreeMap::new(),
             pending: VecDeque::new(),
             ended: None,
             finished: false,
@@ -127,6 +133,9 @@ struct World<'a> {
     wires: BTreeMap<WireId, Wire>,
     listeners: BTreeMap<WireId, socket::Listener>,
     children: Children,
+    looks: inspect::Looks,
+    /// The processes that our relays are.
+    relays: BTreeMap<WireId, rustix::process::Pid>,
     /// Answers that need no waiting.
     pending: VecDeque<What>,
     ended: Option<Exit>,
@@ -190,7 +199,12 @@ impl World<'_> {
             What::Exited { wire, .. } => {
                 self.children.exited(*wire);
             }
-            What::Opened { from: Some(_), .. } => self.take_over(),
+            What::Opened { wire, from: Some(_), peer } => {
+                if let crate::actor::Peer::Process { pid, .. } = peer {
+                    self.relays.extend(pid_of(*pid).map(|pid| (*wire, pid)));
+                }
+                self.take_over();
+            }
             _ => {}
         }
         self.deliver(what);
@@ -259,8 +273,9 @@ impl World<'_> {
             }
             Act::Remove { path } => files::remove(&self.shell.dir, &path),
             Act::Inspect { wire, what } => {
-                let pid = self.children.pid(wire);
-                let value = inspect::look(what, pid, self.shell.marker.as_deref(), &self.shell.dir);
+                let pid = self.children.pid(wire).or(self.relays.get(&wire).copied());
+                let value =
+                    inspect::look(what, pid, self.shell.marker.as_deref(), &self.shell.dir, &mut self.looks);
                 self.pending.push_back(What::Got { act: id, value: Value::Datum(value) });
             }
             Act::Finish => self.finished = true,

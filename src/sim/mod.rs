@@ -88,6 +88,8 @@ struct Party<'a> {
     slot: Slot<'a>,
     born: Nanos,
     seq: u64,
+    /// Its `seq` when it was last looked at.
+    looked: u64,
     /// The place of its alarm in the queue.
     alarm: Option<(Nanos, u64)>,
     ends: BTreeMap<WireId, End>,
@@ -99,7 +101,7 @@ struct Party<'a> {
 impl<'a> Party<'a> {
     fn new(slot: Slot<'a>, born: Nanos) -> Self {
         let (ends, accepted) = (BTreeMap::new(), BTreeMap::new());
-        Self { slot, born, seq: 0, alarm: None, ends, accepted, alive: true, children: Vec::new() }
+        Self { slot, born, seq: 0, looked: 0, alarm: None, ends, accepted, alive: true, children: Vec::new() }
     }
 
     fn actor(&mut self) -> &mut dyn Actor {
@@ -517,7 +519,17 @@ impl World<'_> {
         let datum = match what {
             Inspect::Files => self.tree(),
             Inspect::Process => {
-                let alive = party.is_some_and(|party| self.parties[party].alive);
+                let busy = party.map_or(0, |party| {
+                    let party = &mut self.parties[party];
+                    let seq = party.seq;
+                    seq - std::mem::replace(&mut party.looked, seq)
+                });
+                let played = self.parties[me].ends.get(&wire).filter(|end| end.side == 1);
+                let played = played.map(|end| &self.links[end.link]);
+                let alive = match played.filter(|link| link.kind == LinkKind::Process) {
+                    Some(relay) => !relay.closed,
+                    None => party.is_some_and(|party| self.parties[party].alive),
+                };
                 let children = party.map(|party| self.parties[party].children.clone()).unwrap_or_default();
                 let children = children.into_iter().filter(|child| self.parties[*child].alive);
                 let listening = self.listeners.iter().filter(|(_, (owner, _))| Some(*owner) == party);
@@ -525,9 +537,12 @@ impl World<'_> {
                 let zero = || Datum::from(0_u64);
                 Datum::map([
                     ("alive", Datum::from(alive)),
+                    ("zombie", Datum::from(false)),
                     ("rss", zero()),
                     ("peak", zero()),
                     ("cpu_ms", zero()),
+                    // An event costs a millisecond here.
+                    ("busy_ms", Datum::from(busy)),
                     ("fds", Datum::from(3_u64)),
                     (
                         "children",

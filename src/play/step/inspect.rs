@@ -12,7 +12,7 @@ struct Inspect(Look);
 
 impl StepAct for Inspect {
     fn run(&self, stage: &mut Stage<'_>) -> Ran {
-        let Some(wire) = stage.process() else { return Ran::NotYet };
+        let Some(wire) = stage.relay().or_else(|| stage.process()) else { return Ran::NotYet };
         let act = stage.act(Act::Inspect { wire, what: self.0 });
         stage.expect_answer(act);
         Ran::Done
