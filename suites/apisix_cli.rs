@@ -164,7 +164,7 @@ fn a_socket_that_may_not_be_written_to() {
     let folder = tempfile::tempdir().expect("a folder");
     let socket = folder.path().join("r.sock");
     let _listener = std::os::unix::net::UnixListener::bind(&socket).expect("it listens");
-    std::fs::set_permissions(&socket, Permissions::from_mode(0)).expect("closed");
+    std::fs::set_permissions(&socket, Permissions::from_mode(0o000)).expect("closed");
     let socket = socket.display().to_string();
     let says = "this user may not write to the socket";
     let call = ["mock", "apisix", "gateway", "--socket", &socket, "--request", "GET /"];
