@@ -208,9 +208,30 @@ fn entry(table: &Table<'_>) -> Entry {
     if entry.cases.iter().any(|case| case.contains('*') && !case.ends_with("[*]")) {
         table.problem(
             table.span.clone(),
-            "too wide: an entry names one case, or all rows of one scenario as `path[*]`",
+            "too wide: an entry names its cases, or all rows of a scenario as `path[*]`",
         );
     }
     table.finish();
     entry
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(head: &str) -> Result<Baseline, FileErrors> {
+        let rest = "requirement = \"R\"\nfinding = \"late x\"\nreason = \"r\"\nsource = \"s\"\ncapture = \"c\"\n";
+        Baseline::parse("b.toml", &format!("[[accept]]\n{head}\n{rest}"))
+    }
+
+    #[test]
+    fn an_entry_names_a_case_or_a_list() {
+        let one = parsed("case = \"a/b[row]\"").expect("right");
+        assert!(one.entries[0].names("a/b[row]") && !one.entries[0].names("a/b[other]"));
+        let many = parsed("cases = [\"a/b\", \"a/c[*]\"]").expect("right");
+        for (case, named) in [("a/b", true), ("a/c[x]", true), ("a/c[y]@m", true), ("a/d", false)] {
+            assert_eq!(many.entries[0].names(case), named, "{case}");
+        }
+        assert!(parsed("").is_err() && parsed("case = \"*\"").is_err());
+    }
 }
