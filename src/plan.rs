@@ -145,7 +145,8 @@ fn case(
             problems,
         })
     };
-    let fate = match reason_elsewhere(scenario, mode, &selection.profile) {
+    let elsewhere = reason_elsewhere(scenario, mode, &selection.profile);
+    let fate = match elsewhere.filter(|_| is_of_suite(suite, scenario)) {
         Some(why) => Fate::NotApplicable(why),
         None => fate(suite, scenario, subject, mode, selection, bound()?),
     };
@@ -178,6 +179,13 @@ fn fate(
         None if scenario.slow && !selection.slow => Fate::NotRun("slow: runs with --slow".into()),
         None => Fate::Play(Arc::new(script)),
     }
+}
+
+/// Whether the suite has the profiles and modes that a scenario names; binding says what is wrong with others.
+fn is_of_suite(suite: &Suite, scenario: &Scenario) -> bool {
+    let modes = suite.modes(&scenario.role.text);
+    scenario.profiles.iter().all(|profile| suite.profiles.contains(&profile.text))
+        && scenario.modes.iter().all(|mode| modes.contains(&mode.text))
 }
 
 /// A scenario of other profiles or modes: its lanes need not even exist here.

@@ -100,6 +100,13 @@ impl Subject {
             stop: words("stop"),
             folder: None,
         };
+        if root.has("subject") {
+            root.forget();
+            let several =
+                "a file describes one subject: its keys stand outside of any table; write a file for each";
+            root.problem(root.key_span("subject"), several);
+            return document.errors().map(|()| subject);
+        }
         let started = !subject.command.is_empty();
         if !started && subject.driver.is_none() && subject.ops.is_empty() && !root.has("attach") {
             root.problem(

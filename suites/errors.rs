@@ -3,27 +3,34 @@
 use std::path::{Path, PathBuf};
 
 use plugfest::corpus::Corpus;
-use plugfest::play::{Knobs, Script};
+use plugfest::plan::{Plan, Selection};
 use plugfest::scenario::error::FileErrors;
-use plugfest::scenario::scenario;
 use plugfest::subject::Subject;
 
-/// Reads a scenario and binds it in the Arcaflow suite; what is wrong with it, as compilers show it.
+/// Reads a scenario as one of the Arcaflow suite and binds it; what is wrong with it, as compilers show it.
 fn errors(path: &Path) -> String {
-    let name = path.file_stem().expect("a name").to_string_lossy();
-    let text = std::fs::read_to_string(path).expect("the file");
-    let file = format!("{name}.toml");
-    let scenario = match scenario("arcaflow", &name, &file, &text) {
-        Ok(scenario) => scenario,
-        Err(errors) => return errors.render(false),
+    let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+    let folder = tempfile::tempdir().expect("a folder");
+    let copy = folder.path().join("arcaflow/broken").join(&name);
+    std::fs::create_dir_all(copy.parent().expect("a parent")).expect("folders");
+    std::fs::copy(path, &copy).expect("a copy");
+    let mut corpus = Corpus::embedded();
+    corpus.add(folder.path()).expect("a folder of scenarios");
+    let found = match corpus.suite("arcaflow") {
+        Err(errors) => errors,
+        Ok(suite) => {
+            let subject = Subject::of_command("arcaflow", "plugin", vec!["true".into()]);
+            let selection = Selection { profile: "v3".into(), slow: true, ..Selection::default() };
+            Plan::build(&suite, &subject, &selection).err().unwrap_or_default()
+        }
     };
-    let suite = Corpus::embedded().suite("arcaflow").expect("the suite is right");
-    let subject = Subject::of_command("arcaflow", "plugin", vec!["true".into()]);
-    let row = &scenario.rows[0];
-    match Script::build(&suite, &scenario, &subject, row, "", "v3", Knobs::default()) {
-        Ok(_) => panic!("nothing is wrong with {}", path.display()),
-        Err(problems) => FileErrors { file, text, problems }.render(false),
-    }
+    let told: Vec<String> = found
+        .into_iter()
+        .map(|error| FileErrors { file: error.file.replace(&copy.display().to_string(), &name), ..error })
+        .map(|error| error.render(false))
+        .collect();
+    assert_eq!(told.len(), 1, "{name}: {told:?}");
+    told.into_iter().collect()
 }
 
 #[test]
@@ -32,10 +39,14 @@ fn every_mistake_is_explained() {
     let mut files: Vec<PathBuf> =
         std::fs::read_dir(folder).expect("files").flatten().map(|entry| entry.path()).collect();
     files.sort();
-    let told: Vec<String> = files.iter().map(|file| errors(file)).collect();
     let mut settings = insta::Settings::clone_current();
-    settings.set_snapshot_path(concat!(env!("CARGO_MANIFEST_DIR"), "/reports/snapshots"));
+    settings.set_snapshot_path(concat!(env!("CARGO_MANIFEST_DIR"), "/reports/snapshots/errors"));
     settings.set_prepend_module_to_snapshot(false);
     settings.set_omit_expression(true);
-    settings.bind(|| insta::assert_snapshot!("file_errors", told.join("\n\n")));
+    settings.bind(|| {
+        for file in files {
+            let name = file.file_stem().expect("a name").to_string_lossy().into_owned();
+            insta::assert_snapshot!(name, errors(&file));
+        }
+    });
 }

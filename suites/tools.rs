@@ -189,3 +189,43 @@ fn explain_names_who_breaks_a_rule() {
     let (_, out, _) = plugfest(folder.path(), &["explain", "ARCA3-SIG-02"]);
     assert!(out.contains("known to break it: arcaflow-python: "), "{out}");
 }
+
+#[test]
+fn wrong_input_is_told_before_anything_runs() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::create_dir_all(folder.path().join("empty")).expect("a folder");
+    let twice = "suite = \"arcaflow\"\nrole = \"plugin\"\ncommand = [\"true\"]\nsuite = \"apisix\"\n";
+    std::fs::write(folder.path().join("twice.toml"), twice).expect("a file");
+    let two = "[[subject]]\nsuite = \"arcaflow\"\nrole = \"plugin\"\ncommand = [\"true\"]\n\n[[subject]]\nsuite = \"apisix\"\n";
+    std::fs::write(folder.path().join("two.toml"), two).expect("a file");
+    std::fs::write(folder.path().join("bytes.toml"), [b'x', 0xff]).expect("a file");
+    for (words, told) in [
+        (&["arcaflow", "plugin", "--suites", "nowhere"][..], "nowhere: cannot be read"),
+        (
+            &["arcaflow", "plugin", "--suites", "empty"],
+            "empty: holds no scenario: put them at SUITE/SECTION/NAME.toml",
+        ),
+        (&["arcaflow", "plugin", "--report", "yaml=x"], "no report format `yaml`, did you mean `html`?"),
+        (&["arcaflow", "plugin", "--report", "html=empty"], "empty cannot be written"),
+        (&["arcaflow", "plugin", "--report", "html"], "write FORMAT=PATH"),
+        (&["arcaflow", "plugin", "nothing-like-it"], "begins with nothing-like-it"),
+        (&["arcaflow", "plugin", "--rerun", "nowhere"], "--rerun nowhere"),
+        (&["arcaflow", "plugin", "--baseline", "nowhere"], "nowhere: cannot be read"),
+        (&["arcaflow", "plugin", "--shard", "5/4"], "write I/N with 1 <= I <= N"),
+        (&["--subject", "twice.toml"], "duplicate key"),
+        (&["--subject", "two.toml"], "a file describes one subject"),
+        (&["--subject", "two.toml", "--subject", "twice.toml"], "cannot be used multiple times"),
+        (&["--subject", "bytes.toml"], "bytes.toml: cannot be read"),
+    ] {
+        let marker = folder.path().join("ran").display().to_string();
+        let mut all = vec!["run"];
+        all.extend(words);
+        if !words.contains(&"--subject") {
+            all.extend(["--", "touch", &marker]);
+        }
+        let (status, out, err) = plugfest(folder.path(), &all);
+        assert_eq!(status, 2, "{words:?}: {out}{err}");
+        assert!(err.contains(told), "{words:?}: {err}");
+        assert!(!Path::new(&marker).exists(), "{words:?} ran");
+    }
+}

@@ -7,8 +7,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::requirement::Registry;
-use crate::scenario::error::{FileErrors, Problem};
-use crate::scenario::table::Document;
+use crate::scenario::error::{FileErrors, Problem, nearest};
+use crate::scenario::table::{Document, Text};
 use crate::scenario::{Suite, read_rules, scenario};
 
 /// Every file of the shipped suites: path below `suites/` and text.
@@ -112,6 +112,9 @@ impl Corpus {
                 }
             }
         }
+        if errors.is_empty() {
+            errors.extend(misspelt(&suite));
+        }
         if errors.is_empty() { Ok(suite) } else { Err(errors) }
     }
 
@@ -148,6 +151,43 @@ impl Corpus {
         }
         if errors.is_empty() { Ok(suite) } else { Err(errors) }
     }
+}
+
+/// Names for which the cases of a scenario would never run: a role that the suite does not have, a capability that one
+/// scenario alone asks for, by a name that is nearly that of others.
+fn misspelt(suite: &Suite) -> Vec<FileErrors> {
+    let mut known: BTreeMap<&str, usize> = BTreeMap::new();
+    let names = suite.scenarios.iter().flat_map(|scenario| &scenario.capabilities);
+    names.for_each(|name| *known.entry(&name.text).or_default() += 1);
+    let others: Vec<&str> = known.iter().filter(|(_, count)| **count > 1).map(|(name, _)| *name).collect();
+    let mut errors = Vec::new();
+    let roles: Vec<&str> = suite.role_names().collect();
+    for scenario in &suite.scenarios {
+        let alone = scenario.capabilities.iter().filter(|name| known[name.text.as_str()] == 1);
+        let near = |name: &&Text| {
+            nearest(&name.text, others.iter().copied()).is_some_and(|near| is_slip(&name.text, near))
+        };
+        let problems: Vec<Problem> = alone
+            .filter(near)
+            .map(|name| Problem::unknown(name.span.clone(), "capability", &name.text, others.iter().copied()))
+            .collect();
+        let role = Some(&scenario.role).filter(|role| !roles.contains(&role.text.as_str()));
+        let role =
+            role.map(|role| Problem::unknown(role.span.clone(), "role", &role.text, roles.iter().copied()));
+        let problems: Vec<Problem> = role.into_iter().chain(problems).collect();
+        if !problems.is_empty() {
+            let (file, text) = (scenario.file.clone(), scenario.text.to_string());
+            errors.push(FileErrors { file, text, problems });
+        }
+    }
+    errors
+}
+
+/// Whether a name differs from another by a slip of the pen: in one or two letters of a long word.
+fn is_slip(name: &str, other: &str) -> bool {
+    let last = |name: &str| name.rsplit('.').next().unwrap_or_default().len();
+    let distance = strsim::damerau_levenshtein(name, other);
+    distance <= 1 && last(name) > 3 || distance == 2 && last(name) > 6
 }
 
 /// A requirement that an earlier file has.

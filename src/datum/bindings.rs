@@ -1,25 +1,26 @@
 //! The names that a case has bound.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::Datum;
 
-/// Names with their values, and the sets of `$unique`.
+/// Names with their values, and the sets of `$unique`. A copy costs next to nothing: every attempt to match makes one.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Bindings {
-    values: BTreeMap<String, Datum>,
-    sets: BTreeMap<String, BTreeSet<String>>,
+    values: Arc<BTreeMap<String, Arc<Datum>>>,
+    sets: Arc<BTreeMap<String, BTreeSet<String>>>,
 }
 
 impl Bindings {
     /// The value of a name.
     pub fn get(&self, name: &str) -> Option<&Datum> {
-        self.values.get(name)
+        self.values.get(name).map(Arc::as_ref)
     }
 
     /// Binds a name, or binds it anew.
     pub fn set(&mut self, name: impl Into<String>, value: impl Into<Datum>) {
-        self.values.insert(name.into(), value.into());
+        Arc::make_mut(&mut self.values).insert(name.into(), Arc::new(value.into()));
     }
 
     /// All names in order.
@@ -29,7 +30,7 @@ impl Bindings {
 
     /// All names with their values, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Datum)> {
-        self.values.iter().map(|(name, value)| (name.as_str(), value))
+        self.values.iter().map(|(name, value)| (name.as_str(), value.as_ref()))
     }
 
     /// Whether a value was seen under a set's name before.
@@ -39,7 +40,7 @@ impl Bindings {
 
     /// Remembers a value under a set's name.
     pub fn remember(&mut self, set: &str, value: &Datum) {
-        self.sets.entry(set.into()).or_default().insert(value.to_string());
+        Arc::make_mut(&mut self.sets).entry(set.into()).or_default().insert(value.to_string());
     }
 
     /// Replaces every `${name}` in `text`; `$${` stands for `${`.

@@ -701,6 +701,7 @@ impl Builder<'_> {
         };
         let from = rule.from.as_ref().map(|id| self.find_step(id));
         let until = rule.until.as_ref().map(|id| self.find_step(id));
+        self.check_applies(rule, from.flatten(), until.flatten());
         Some(Guard {
             label: rule.id.as_ref().map_or(label, |id| id.text.clone()),
             lanes,
@@ -711,6 +712,33 @@ impl Builder<'_> {
             of_suite,
             kind,
         })
+    }
+
+    /// A rule of the scenario that could never see a message.
+    fn check_applies(&mut self, rule: &Rule, from: Option<usize>, until: Option<usize>) {
+        let never = |names: &[Text], of_scenario: &[Text]| {
+            let common = names.iter().any(|name| of_scenario.iter().any(|other| other.text == name.text));
+            !names.is_empty() && !of_scenario.is_empty() && !common
+        };
+        let step = |id: &Option<Text>| {
+            let id = id.as_ref()?;
+            self.scenario.steps.iter().find(|step| step.id.as_ref().is_some_and(|own| own.text == id.text))
+        };
+        let lane = |step: &Step| step.on.as_ref().map(|on| on.text.clone());
+        let one_lane = step(&rule.from).zip(step(&rule.until)).is_some_and(|(a, b)| lane(a) == lane(b));
+        let why = if one_lane && from.zip(until).is_some_and(|(from, until)| until <= from) {
+            "its `until` does not come after its `from`"
+        } else if never(&rule.profiles, &self.scenario.profiles) {
+            "none of its profiles is one of the scenario's"
+        } else if never(&rule.modes, &self.scenario.modes) {
+            "none of its modes is one of the scenario's"
+        } else {
+            return;
+        };
+        let known = self.scenario.rules.iter().any(|own| own.span == rule.span);
+        if known {
+            self.problems.push(Problem::new(rule.span.clone(), format!("this rule can never apply: {why}")));
+        }
     }
 
     fn bindings(

@@ -46,13 +46,20 @@ pub(super) fn play(
     let transcript = folder.with_extension("jsonl");
     let played = catch_unwind(AssertUnwindSafe(|| match (&options.vehicle, runtime) {
         (Vehicle::Simulator(faults), _) => simulate(suite, script, faults.clone(), &transcript),
-        (Vehicle::Process, Some(runtime)) => runtime.block_on(shell(suite, script, &folder, &transcript)),
+        (Vehicle::Process, Some(runtime)) => {
+            runtime.block_on(shell(suite, script, options, &folder, &transcript))
+        }
         (Vehicle::Process, None) => Err("no runtime could be made".into()),
     }));
     let _ = std::fs::remove_dir_all(&folder);
     let mut result = CaseResult::not_played(case, Verdict::Pass, "");
     result.millis = begun.elapsed().as_millis() as u64;
     match played {
+        Ok(Ok(play)) if !play.is_done() && options.stop.load(Ordering::Relaxed) => {
+            result.verdict = Verdict::NotRun;
+            result.reason = "the run was stopped".into();
+            let _ = std::fs::remove_file(&transcript);
+        }
         Ok(Ok(play)) => judge(&mut result, script, &play, options.every_exchange),
         Ok(Err(why)) => {
             result.verdict = Verdict::Inconclusive;
@@ -132,6 +139,7 @@ fn spool(suite: &Suite, script: &Script, path: &Path) -> Result<Spool<BufWriter<
 async fn shell(
     suite: &Suite,
     script: &Arc<Script>,
+    options: &Options,
     folder: &Path,
     transcript: &Path,
 ) -> Result<Play, String> {
@@ -144,6 +152,7 @@ async fn shell(
     world.given = given(script, folder);
     fits(script, &world.given)?;
     world.packages = crate::package::shelf::all();
+    world.stop = Some(options.stop.clone());
     world.tls = script.subject.tls()?;
     let mut spool = spool(suite, script, transcript)?;
     world.run(&mut play, &mut spool).await;

@@ -55,8 +55,23 @@ fn read(suite: &str, id: &str, file: &str, text: &str, root: &Table<'_>) -> Scen
         rules: root.tables("rule").iter().flat_map(|table| repeated(table, rule)).collect(),
         rows: rows(root),
     };
+    if !judges(&scenario) && root.has("role") && !root.is_troubled() {
+        root.problem(
+            root.span.clone(),
+            "this scenario covers nothing: it has no expect, quiet, forbid, require or check",
+        );
+    }
     root.finish();
     scenario
+}
+
+/// Whether anything in a scenario can be broken.
+fn judges(scenario: &Scenario) -> bool {
+    let step = |step: &Step| matches!(step.verb, Verb::Expect(_) | Verb::Quiet(_));
+    let rule = |rule: &Rule| {
+        matches!(rule.kind, RuleKind::Forbid(_) | RuleKind::Require { .. } | RuleKind::Check(_))
+    };
+    scenario.steps.iter().any(step) || scenario.rules.iter().any(rule)
 }
 
 fn isolation(root: &Table<'_>) -> Option<Isolation> {

@@ -397,6 +397,11 @@ impl<'a> Table<'a> {
         self.problems.borrow_mut().push(Problem::new(span, message));
     }
 
+    /// Whether something is wrong with the file already.
+    pub fn is_troubled(&self) -> bool {
+        !self.problems.borrow().is_empty()
+    }
+
     /// Notes an unknown name.
     pub fn unknown<'n>(&self, what: &str, name: &Text, known: impl IntoIterator<Item = &'n str>) {
         self.problems.borrow_mut().push(Problem::unknown(name.span.clone(), what, &name.text, known));

@@ -19,6 +19,8 @@ pub use socket::LONGEST_PATH;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
@@ -39,6 +41,9 @@ const HELD_OPEN: Duration = Duration::from_millis(50);
 const PUT_OFF: Nanos = 50_000_000;
 /// How often in a row the readers must have had nothing before the alarm rings earlier.
 const SILENT_ROUNDS: usize = 3;
+
+/// How often it is looked whether the run was stopped.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// What the readers and waiters bring to the loop.
 pub(crate) type Inbox = mpsc::Receiver<What>;
@@ -61,6 +66,8 @@ pub struct Shell {
     pub owns_stdio: bool,
     /// The longest that a write waits for the reader to take the piece before.
     pub gap: Duration,
+    /// Set from outside to end it early.
+    pub stop: Option<Arc<AtomicBool>>,
     /// How to speak TLS, where an actor asks for it.
     pub tls: Option<tls::Client>,
 }
@@ -83,11 +90,16 @@ impl Shell {
             packages: BTreeMap::new(),
             owns_stdio: false,
             gap: Duration::from_millis(2),
+            stop: None,
             tls: None,
         }
     }
 
-    /// Runs an actor until it finishes or ends its own process; gives the status of that end.
+    fn is_stopped(&self) -> bool {
+        self.stop.as_ref().is_some_and(|stop| stop.load(Ordering::Relaxed))
+    }
+
+    /// Runs an actor until it finishes, is stopped or ends its own process; gives the status of that end.
     ///
     /// Everything that it started and that still runs is killed.
     pub async fn run(&self, actor: &mut dyn Actor, record: &mut dyn Record) -> Option<Exit> {
@@ -149,7 +161,7 @@ impl World<'_> {
 
     /// The loop.
     async fn turn(&mut self) {
-        while !self.finished {
+        while !self.finished && !self.shell.is_stopped() {
             if let Some(what) = self.pending.pop_front() {
                 self.deliver(what);
                 continue;
@@ -160,7 +172,8 @@ impl World<'_> {
             }
             let alarm =
                 self.alarm.map(|at| tokio::time::Instant::from_std(self.begun + Duration::from_nanos(at)));
-            let silent = alarm.unwrap_or_else(|| tokio::time::Instant::now() + Duration::from_secs(3600));
+            let look = tokio::time::Instant::now() + LOOK;
+            let silent = alarm.map_or(look, |alarm| alarm.min(look));
             tokio::select! {
                 biased;
                 Some(what) = self.inbox.recv() => self.came(what),

@@ -16,6 +16,9 @@ use crate::actor::{ActId, Address, CloseHow, ClosedHow, Failure, Part, Peer, Wha
 /// The longest path of a Unix socket, with its final zero byte.
 pub const LONGEST_PATH: usize = 108;
 
+/// How long a listener waits when a connection cannot be taken: file descriptors are used up.
+const NO_ROOM: Duration = Duration::from_millis(20);
+
 /// A listener of the actor; dropped, it stops.
 pub(super) struct Listener {
     task: tokio::task::JoinHandle<()>,
@@ -194,7 +197,11 @@ impl Accepting {
 
     async fn tcp(self, listener: TcpListener) {
         let mut nth = 0;
-        while let Ok((stream, addr)) = listener.accept().await {
+        loop {
+            let Ok((stream, addr)) = listener.accept().await else {
+                tokio::time::sleep(NO_ROOM).await;
+                continue;
+            };
             nth += 1;
             let (id, gate, queue, jobs) = self.hand_over(nth);
             let _ = stream.set_nodelay(true);
@@ -215,7 +222,11 @@ impl Accepting {
 
     async fn unix(self, listener: UnixListener, relays: bool) {
         let mut nth = 0;
-        while let Ok((stream, _)) = listener.accept().await {
+        loop {
+            let Ok((stream, _)) = listener.accept().await else {
+                tokio::time::sleep(NO_ROOM).await;
+                continue;
+            };
             nth += 1;
             let (id, gate, queue, jobs) = self.hand_over(nth);
             let (outlet, gap, from) = (self.outlet.clone(), self.gap, self.wire);

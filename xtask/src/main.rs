@@ -2,9 +2,11 @@
 
 mod bench;
 mod conformance;
+mod fuzz;
 mod matrix;
 mod mutants;
 mod peer;
+mod soak;
 mod test;
 mod tidy;
 
@@ -30,6 +32,9 @@ enum Task {
     },
     /// Sets up the peers and runs all tests; further arguments go to `cargo test`.
     Test {
+        /// Instead: repeats the self-conformance so often beside eight busy loops; `args` select suite, role and ids.
+        #[arg(long, value_name = "N")]
+        soak: Option<usize>,
         /// The arguments of `cargo test`.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
@@ -41,6 +46,14 @@ enum Task {
     ApisixEcho {
         /// Where it listens.
         socket: PathBuf,
+    },
+    /// Runs the fuzz targets for a few seconds each.
+    Fuzz {
+        /// Only this target.
+        target: Option<String>,
+        /// How long each runs.
+        #[arg(long, default_value_t = 5)]
+        seconds: u32,
     },
     /// Prints which case kills which mutant; names survivors.
     Mutants {
@@ -58,7 +71,9 @@ enum Task {
 fn main() -> ExitCode {
     let result = match Cli::parse().task {
         Task::Conformance { args } => conformance::run(&args),
-        Task::Test { args } => test::run(&args),
+        Task::Test { soak: Some(times), args } => soak::run(times, &args),
+        Task::Test { soak: None, args } => test::run(&args),
+        Task::Fuzz { seconds, target } => fuzz::run(seconds, target.as_deref()),
         Task::Bench(args) => bench::run(&args),
         Task::ApisixEcho { socket } => bench::echo(&socket),
         Task::Mutants { suite } => mutants::run(suite.as_deref()),

@@ -15,5 +15,9 @@ pub fn run(args: &[String]) -> Done {
     if std::env::var_os(SEED).is_none() {
         tests.env(SEED, "1");
     }
-    crate::run(tests.args(["test", "--workspace"]).args(args))
+    let status = crate::run(tests.args(["test", "--workspace"]).args(args))?;
+    if status != 0 || !args.is_empty() {
+        return Ok(status);
+    }
+    crate::run(cargo().args(["test", "--quiet", "--doc", "--features", "proptest"]))
 }

@@ -119,12 +119,16 @@ pub(super) fn run(args: Args) -> Result<i32, Wrong> {
         .prefix("plugfest-")
         .tempdir()
         .map_err(|error| format!("no folder for the run: {error}"))?;
+    allow_many_files();
     let stop = stop_on_signals();
     let runs = prepare(&args, &corpus, jobs, folder.path(), &stop)?;
     let mut human = Human::new(anstream::stdout());
     let (mut code, mut keep) = (exit::GOOD, false);
     let mut results: Vec<CaseResult> = Vec::new();
     for _ in 0..args.repeat.max(1) {
+        if stop.load(Ordering::Relaxed) {
+            break;
+        }
         let counts = side_by_side::run(&runs, &mut |about, event| {
             human.on(about, event);
             reporters.iter_mut().for_each(|reporter| reporter.on(about, event));
@@ -144,7 +148,10 @@ pub(super) fn run(args: Args) -> Result<i32, Wrong> {
     for run in &runs {
         run.stop_attached();
     }
-    if args.baseline_update {
+    if stop.load(Ordering::Relaxed) {
+        code = exit::stronger(code, exit::INCONCLUSIVE);
+        anstream::eprintln!("stopped by a signal: what was not played counts as skipped");
+    } else if args.baseline_update {
         update_baseline(&runs, &results)?;
     }
     human.finish(code).map_err(|error| format!("the output cannot be written: {error}"))?;
@@ -176,6 +183,22 @@ fn update_baseline(runs: &[prepare::Run], results: &[CaseResult]) -> Result<(), 
     Ok(())
 }
 
+/// A file that would be larger than allowed (RLIMIT_FSIZE) is an error of that write, not the end of us.
+const SIGXFSZ: i32 = 25;
+
+/// How many files may be open, if the system lets us: a subject may open a thousand connections.
+const FILES: u64 = 8192;
+
+/// Raises the soft limit of open files, never beyond the hard one.
+fn allow_many_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let most = limit.maximum.unwrap_or(FILES).min(FILES);
+    if limit.current.is_some_and(|current| current < most) {
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(most), maximum: limit.maximum });
+    }
+}
+
 /// SIGINT and SIGTERM end the run early; what was judged stays.
 fn stop_on_signals() -> Arc<AtomicBool> {
     let stop = Arc::new(AtomicBool::new(false));
@@ -189,6 +212,7 @@ fn stop_on_signals() -> Arc<AtomicBool> {
             else {
                 return;
             };
+            let _too_large = signal(SignalKind::from_raw(SIGXFSZ));
             tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
             set.store(true, Ordering::Relaxed);
         });

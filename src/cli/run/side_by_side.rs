@@ -1,6 +1,7 @@
 //! Runs side by side; reporters see them one after the other.
 
 use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc;
 
 use super::prepare::Run;
@@ -51,7 +52,8 @@ fn play(run: &Run, tell: &mut dyn FnMut(RunEvent)) {
         RunEvent::Ended { millis: taken, .. } => millis = taken,
         other => tell(other),
     });
-    for stale in baseline.iter().flat_map(|baseline| baseline.stale(run.whole)) {
+    let whole = run.whole && !run.options.stop.load(Ordering::Relaxed);
+    for stale in baseline.iter().flat_map(|baseline| baseline.stale(whole)) {
         counts.stale += 1;
         tell(RunEvent::Stale(stale));
     }

@@ -74,11 +74,14 @@ fn machine() -> String {
         let output = Command::new(program).arg(argument).output();
         output.map_or(String::new(), |output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
     };
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     format!(
-        "Measured on: {model}, {cores} cores, {:.0} GiB memory, Linux {}, {}.\n",
+        "Measured on: {model}, {cores} cores, {:.0} GiB memory, Linux {}, {}. Load average at the end: {}; above the number \
+         of cores other programs had a part of them, and times of processes are too long.\n",
         kib.unwrap_or_default() / 1048576.0,
         told("uname", "-r"),
         told("rustc", "--version"),
+        load.split(' ').next().unwrap_or("unknown"),
     )
 }
 

@@ -67,7 +67,7 @@ fn conformance(suite: &Suite, reference: &Reference, bench: &Bench) -> Result<(u
 }
 
 /// Whether the case waits by what it says.
-fn waits(case: &Case) -> bool {
+pub(super) fn waits(case: &Case) -> bool {
     let Fate::Play(script) = &case.fate else { return true };
     let step = |line: &plugfest::play::Line| {
         line.after.is_some() || line.floor.is_some() || matches!(line.verb, Verb::Quiet(_))

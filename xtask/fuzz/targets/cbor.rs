@@ -1,0 +1,12 @@
+#![no_main]
+//! However a stream is cut, the codec gives the same and does not panic.
+
+use libfuzzer_sys::fuzz_target;
+use plugfest::codec::testing::decode_all;
+use plugfest::codec::cbor::Cbor;
+
+fuzz_target!(|bytes: &[u8]| {
+    let whole = decode_all(&mut Cbor::default(), [bytes]);
+    let cut = decode_all(&mut Cbor::default(), bytes.chunks(1));
+    assert_eq!(format!("{whole:?}"), format!("{cut:?}"));
+});
