@@ -220,7 +220,8 @@ mod tests {
     use super::*;
 
     fn parsed(head: &str) -> Result<Baseline, FileErrors> {
-        let rest = "requirement = \"R\"\nfinding = \"late x\"\nreason = \"r\"\nsource = \"s\"\ncapture = \"c\"\n";
+        let rest =
+            "requirement = \"R\"\nfinding = \"late x\"\nreason = \"r\"\nsource = \"s\"\ncapture = \"c\"\n";
         Baseline::parse("b.toml", &format!("[[accept]]\n{head}\n{rest}"))
     }
 
