@@ -7,6 +7,7 @@ pub mod codec;
 pub mod corpus;
 pub mod coverage;
 pub mod datum;
+pub mod driver;
 pub mod exit;
 #[path = "../mocks/mod.rs"]
 pub mod mocks;

@@ -2,6 +2,7 @@
 
 mod check;
 mod completions;
+mod driver;
 mod eject;
 mod explain;
 mod init;
@@ -54,6 +55,9 @@ enum Command {
     Package(package::Args),
     /// Prints a script that completes the command line in a shell.
     Completions(completions::Args),
+    /// Tells a deployed subject what to do (used by the harness).
+    #[command(hide = true)]
+    Driver(driver::Args),
     /// Stands in for a process that the subject starts (used by the harness).
     Relay(relay::Args),
 }
@@ -78,6 +82,7 @@ pub fn main() -> i32 {
         Command::Judge(args) => judge::judge(&args),
         Command::Mock(args) => mock::mock(&args),
         Command::Package(args) => package::package(&args),
+        Command::Driver(args) => driver::driver(args),
         Command::Relay(args) => relay::relay(&args),
     };
     result.unwrap_or_else(|wrong| {
