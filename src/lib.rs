@@ -20,6 +20,7 @@ pub mod report;
 pub mod requirement;
 pub mod runner;
 pub mod scenario;
+pub mod secret;
 pub mod shell;
 pub mod sim;
 #[cfg(any(test, feature = "proptest"))]

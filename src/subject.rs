@@ -8,6 +8,7 @@ use crate::play::parse_url;
 use crate::scenario::Duration;
 use crate::scenario::error::FileErrors;
 use crate::scenario::table::{Document, Table};
+use crate::secret::Secrets;
 use crate::shell::tls::Client;
 
 /// A subject: subject.toml, or what the command line says.
@@ -23,6 +24,8 @@ pub struct Subject {
     pub profile: Option<String>,
     /// The command that starts it, with place holders; empty if something else does.
     pub command: Vec<String>,
+    /// What no output may show.
+    pub secrets: Secrets,
     /// The command of its driver.
     pub driver: Option<Vec<String>>,
     /// Operations that are commands of their own.
@@ -39,8 +42,6 @@ pub struct Subject {
     pub env: BTreeMap<String, String>,
     /// Where it runs, if we do not start it.
     pub attach: Option<Attach>,
-    /// The key that it wants, if not that of the suite.
-    pub api_key: Option<String>,
     /// Headers of every request to it that does not have them.
     pub headers: BTreeMap<String, String>,
     /// The file of the certificates that are trusted for `https`, instead of the system's.
@@ -79,12 +80,13 @@ impl Subject {
         let document = Document::parse(file, text);
         let root = document.root();
         let words = |key| root.texts(key).into_iter().map(|text| text.text).collect::<Vec<_>>();
-        let subject = Self {
+        let mut subject = Self {
             name: String::new(),
             suite: root.need_text("suite").text,
             role: root.need_text("role").text,
             profile: root.text("profile").map(|text| text.text),
             command: words("command"),
+            secrets: secrets(&root),
             driver: root.has("driver").then(|| words("driver")),
             ops: root.named_tables("op").iter().map(|(name, table)| (name.text.clone(), op(table))).collect(),
             capabilities: words("capabilities").into_iter().collect(),
@@ -93,8 +95,7 @@ impl Subject {
             timing: root.table("timing").map(|table| crate::scenario::timing(&table)).unwrap_or_default(),
             env: root.table("env").map(|table| texts(&table)).unwrap_or_default(),
             attach: root.text("attach").and_then(|text| attach(&root, &text)),
-            api_key: root.text("api_key").map(|text| text.text),
-            headers: root.table("headers").map(|table| texts(&table)).unwrap_or_default(),
+            headers: BTreeMap::new(),
             ca_file: root.text("ca_file").map(|text| text.text),
             insecure: root.flag("insecure").unwrap_or(false),
             stop: words("stop"),
@@ -120,8 +121,36 @@ impl Subject {
                 "`attach` is for a subject that runs already; this one has a `command`",
             );
         }
+        if subject.attach.is_some() && subject.suite == "dify-sri" && !root.has("api_key") {
+            root.problem(
+                root.key_span("attach"),
+                "the key is missing that it wants: write `api_key = \"..\"` or `api_key = { env = \"NAME\" }`",
+            );
+        }
+        if let Some(table) = root.table("headers") {
+            subject.headers = headers(&table, &mut subject.secrets);
+        }
+        let url = root.text("url").map(|text| text.text);
+        subject.drive(url.as_deref(), &words("daemon"));
+        let shown = starred(text, &root);
         root.finish();
-        document.errors().map(|()| subject)
+        document.errors().map(|()| subject).map_err(|errors| FileErrors { text: shown, ..errors })
+    }
+
+    /// A built-in driver becomes a command; `url` and `api_key` are those of the API that it calls.
+    fn drive(&mut self, url: Option<&str>, daemon: &[String]) {
+        let Some(words) = &self.driver else { return };
+        if words.first().map(String::as_str) != Some(crate::driver::DIFY_HTTP) {
+            return;
+        }
+        let program = std::env::current_exe().map_or("plugfest".into(), |path| path.display().to_string());
+        self.driver = Some(crate::driver::command(&program, words, url, daemon));
+        if let Some(holder) = self.secrets.unname("api_key") {
+            self.env.insert(crate::driver::KEY.into(), holder);
+        }
+        if let Some(holder) = self.secrets.unname("admin_key") {
+            self.env.insert(crate::driver::ADMIN_KEY.into(), holder);
+        }
     }
 
     /// The same subject with every relative path of its commands found: from here, or from its file upwards.
@@ -226,6 +255,26 @@ impl Attach {
         }
     }
 
+    /// Connects and lets go again.
+    ///
+    /// # Errors
+    /// Nobody listens there.
+    pub fn knock(&self) -> Result<(), String> {
+        let knocked = match self {
+            Attach::Unix(path) => std::os::unix::net::UnixStream::connect(path).map(drop),
+            Attach::Tcp(addr) => std::net::TcpStream::connect(addr).map(drop),
+            Attach::Url(url) => {
+                let is_tls = url.starts_with("https://");
+                let (_, host, _) = parse_url(&url.replacen("https://", "http://", 1))?;
+                let has_port = host.rsplit_once(':').is_some_and(|(_, port)| !port.contains(']'));
+                let port = if is_tls { 443 } else { 80 };
+                let addr = if has_port { host } else { format!("{host}:{port}") };
+                std::net::TcpStream::connect(addr).map(drop)
+            }
+        };
+        knocked.map_err(|error| format!("nobody can be reached at {self}: {error}; is the subject running?"))
+    }
+
     /// The names that it binds.
     pub fn values(&self) -> Vec<(String, String)> {
         let value = |name: &str, value: &str| (name.to_owned(), value.to_owned());
@@ -261,4 +310,61 @@ fn op(table: &Table<'_>) -> Vec<String> {
 
 fn texts(table: &Table<'_>) -> BTreeMap<String, String> {
     table.every_text().into_iter().map(|(key, value)| (key.text, value.text)).collect()
+}
+
+/// `api_key`, and the table `[secret]`: each a text, or `{ env = "NAME" }`.
+fn secrets(root: &Table<'_>) -> Secrets {
+    let mut secrets = Secrets::default();
+    let inner = root.table("secret");
+    let names = inner.iter().flat_map(|table| table.keys().map(|key| key.text.clone())).collect::<Vec<_>>();
+    let own = root.has("api_key").then(|| (root, "api_key"));
+    let others = inner.iter().flat_map(|table| names.iter().map(move |name| (table, name.as_str())));
+    for (table, name) in own.into_iter().chain(others) {
+        let added = secret(table, name).and_then(|value| secrets.add(name, &value));
+        if let Err(why) = added {
+            table.problem(table.key_span(name), why);
+        }
+    }
+    secrets
+}
+
+/// The text of the file without the values of its secrets.
+fn starred(text: &str, root: &Table<'_>) -> String {
+    let inner = root.table("secret");
+    let inner = inner.iter().flat_map(|table| table.keys().filter_map(|key| table.scalar(&key.text)));
+    let own = if root.is_table("api_key") { None } else { root.text("api_key").map(|text| text.text) };
+    let values = inner.filter_map(|value| value.as_inserted()).chain(own).filter(|value| !value.is_empty());
+    values.fold(text.to_owned(), |text, value| text.replace(&value, &"*".repeat(value.len())))
+}
+
+/// The value of a secret.
+fn secret(table: &Table<'_>, name: &str) -> Result<String, String> {
+    if let Some(variable) = table.inner_text(name, "env") {
+        let variable = variable.text;
+        return std::env::var(&variable)
+            .map_err(|_| format!("the secret `{name}` is missing: set the variable {variable}"));
+    }
+    let text = table.scalar(name).and_then(|value| value.as_inserted());
+    text.ok_or_else(|| format!("`{name}` is a text or {{ env = \"NAME\" }}"))
+}
+
+/// Headers: each a text, or `{ env = "NAME" }`, which makes its value a secret.
+fn headers(table: &Table<'_>, secrets: &mut Secrets) -> BTreeMap<String, String> {
+    let mut headers = BTreeMap::new();
+    for key in table.keys() {
+        let name = key.text.as_str();
+        let value = match table.inner_text(name, "env") {
+            None => secret(table, name),
+            Some(_) => secret(table, name).and_then(|value| {
+                let hidden = format!("header.{name}");
+                secrets.add(&hidden, &value)?;
+                Ok(secrets.unname(&hidden).unwrap_or_default())
+            }),
+        };
+        match value {
+            Ok(value) => drop(headers.insert(name.to_owned(), value)),
+            Err(why) => table.problem(key.span.clone(), why),
+        }
+    }
+    headers
 }

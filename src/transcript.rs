@@ -12,6 +12,7 @@ use crate::actor::{Actor, Doing, Event};
 use crate::play::{CaseName, Knobs, Outcome, Play, Script};
 use crate::requirement::{Level, Registry};
 use crate::scenario::{Suite, read_rules, scenario};
+use crate::secret::Secrets;
 use crate::subject::Subject;
 
 /// The version of the format; it changes when older files cannot be judged any more.
@@ -60,6 +61,9 @@ pub struct Header {
     /// Headers that every request to it had.
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
+    /// Its secrets: what stands for them.
+    #[serde(default)]
+    pub secrets: BTreeMap<String, String>,
     /// Its values of `[timing]`, in nanoseconds.
     pub timing: BTreeMap<String, u64>,
     /// Seed and scale.
@@ -98,6 +102,7 @@ impl Header {
             env: subject.env.clone(),
             attach: subject.attach.as_ref().map(ToString::to_string),
             headers: subject.headers.clone(),
+            secrets: subject.secrets.holders().clone(),
             timing: told.collect(),
             knobs: script.knobs,
         }
@@ -127,6 +132,7 @@ impl Header {
             env: self.env.clone(),
             attach: self.attach.as_deref().map(crate::subject::Attach::parse).transpose()?,
             headers: self.headers.clone(),
+            secrets: Secrets::of_holders(self.secrets.clone()),
             timing: self.timing.iter().map(|(name, nanos)| (name.clone(), fixed(nanos))).collect(),
             ..Subject::default()
         };

@@ -243,6 +243,7 @@ impl Script {
             role: &role,
             timing: &timing,
             scale: knobs.time_scale,
+            subject,
             lanes: Vec::new(),
             ids: BTreeMap::new(),
             counts: BTreeMap::new(),
@@ -343,6 +344,7 @@ struct Builder<'a> {
     role: &'a Role,
     timing: &'a Timing,
     scale: f64,
+    subject: &'a Subject,
     lanes: Vec<Lane>,
     /// Steps by id.
     ids: BTreeMap<String, usize>,
@@ -771,6 +773,9 @@ impl Builder<'_> {
                 Ok(value) => bindings.set(name.clone(), value),
                 Err(message) => self.problems.push(Problem::new(0..0, format!("[bind] {name}: {message}"))),
             }
+        }
+        for (name, holder) in self.subject.secrets.holders() {
+            bindings.set(name.clone(), holder.clone());
         }
         for (name, value) in &row.values {
             bindings.set(name.clone(), value.clone());

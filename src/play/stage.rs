@@ -170,7 +170,7 @@ impl<'a> Stage<'a> {
         for arg in &args {
             argv.push(self.inserted(arg)?);
         }
-        let mut env: BTreeMap<String, String> = script.subject.env.clone();
+        let mut env = self.environment()?;
         for (key, value) in script.launch.env.iter().chain(&launch.env) {
             env.insert(key.clone(), self.inserted(value)?);
         }
@@ -230,7 +230,8 @@ impl<'a> Stage<'a> {
         let argv = self.filled(script.subject.driver.as_deref().unwrap_or_default())?;
         let wire = self.new_wire(lane.unwrap_or(0), true);
         self.play.driver = Some(wire);
-        Ok(self.spawn(wire, argv, script.subject.env.clone()))
+        let env = self.environment()?;
+        Ok(self.spawn(wire, argv, env))
     }
 
     /// Asks the subject's driver for an operation.
@@ -457,6 +458,12 @@ impl<'a> Stage<'a> {
 
     fn inserted(&self, text: &Text) -> Result<String, String> {
         self.bindings().insert_into(&text.text).map_err(|name| format!("`{name}` is not bound"))
+    }
+
+    /// The additions to the subject's environment, their place holders filled.
+    fn environment(&self) -> Result<BTreeMap<String, String>, String> {
+        let given = self.play.script.subject.env.iter();
+        given.map(|(name, value)| Ok((name.clone(), fill_text(value, self.bindings())?))).collect()
     }
 
     fn filled(&self, command: &[String]) -> Result<Vec<String>, String> {

@@ -1,7 +1,7 @@
 //! One case, from its script to its result.
 
 use std::collections::BTreeMap;
-use std::io::BufWriter;
+use std::io::{BufWriter, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,7 +14,9 @@ use crate::actor::Given;
 use crate::plan::{Case, level};
 use crate::play::{Breach, LaneSource, Play, Script};
 use crate::scenario::{Source, Suite};
+use crate::secret::Masked;
 use crate::shell::{LONGEST_PATH, Shell};
+
 use crate::sim::{self, Faults, Setting, SimEnd};
 use crate::transcript::{Header, Memory, Record, Spool};
 
@@ -131,9 +133,10 @@ fn simulate(suite: &Suite, script: &Arc<Script>, faults: Faults, transcript: &Pa
     }
 }
 
-fn spool(suite: &Suite, script: &Script, path: &Path) -> Result<Spool<BufWriter<std::fs::File>>, String> {
+fn spool(suite: &Suite, script: &Script, path: &Path) -> Result<Spool<impl Write>, String> {
     let file = std::fs::File::create(path).map_err(|error| format!("{}: {error}", path.display()))?;
-    Ok(Spool::new(BufWriter::new(file), &Header::new(suite, script)))
+    let out = BufWriter::new(Masked::new(file, &script.subject.secrets));
+    Ok(Spool::new(out, &Header::new(suite, script)))
 }
 
 async fn shell(
@@ -154,6 +157,7 @@ async fn shell(
     world.packages = crate::package::shelf::all();
     world.stop = Some(options.stop.clone());
     world.tls = script.subject.tls()?;
+    world.secrets = script.subject.secrets.clone();
     let mut spool = spool(suite, script, transcript)?;
     world.run(&mut play, &mut spool).await;
     if script.subject.attach.is_none() {
@@ -193,7 +197,6 @@ fn given(script: &Script, folder: &Path) -> Given {
         values.insert("port".to_owned(), free_port().to_string());
     }
     values.extend(script.subject.attach.iter().flat_map(crate::subject::Attach::values));
-    values.extend(script.subject.api_key.iter().map(|key| ("api_key".to_owned(), key.clone())));
     let wall = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     Given { args: Vec::new(), env: BTreeMap::new(), wall, values }
 }

@@ -15,19 +15,27 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// It could not be run, failed, or took too long: something may be left behind.
 pub(super) async fn stop(subject: &Subject, values: &BTreeMap<String, String>) -> Result<(), String> {
     let filled = |part: &String| {
-        values.iter().fold(part.clone(), |part, (name, value)| part.replace(&format!("{{{name}}}"), value))
+        let all = values.iter().chain(subject.secrets.holders());
+        all.fold(part.clone(), |part, (name, value)| part.replace(&format!("{{{name}}}"), value))
     };
     let argv: Vec<String> = subject.stop.iter().map(filled).collect();
     let [program, args @ ..] = argv.as_slice() else { return Ok(()) };
     let told = |why: String| format!("`stop` ({}): {why}; the subject may still run", argv.join(" "));
+    let secrets = &subject.secrets;
+    let env = subject.env.iter().map(|(name, value)| (name, secrets.revealed(&filled(value))));
     let mut command = tokio::process::Command::new(program);
-    command.args(args).envs(&subject.env).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    command
+        .args(args.iter().map(|word| secrets.revealed(word)))
+        .envs(env)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
     command.kill_on_drop(true);
     let output = tokio::time::timeout(PATIENCE, command.output()).await;
     let output = output.map_err(|_| told(format!("not done within {PATIENCE:?}")))?;
     let output = output.map_err(|error| told(error.to_string()))?;
     if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
+        let said = secrets.hidden(&String::from_utf8_lossy(&output.stderr));
         return Err(told(format!("{}: {}", output.status, said.lines().last().unwrap_or_default())));
     }
     Ok(())

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 use crate::actor::{Blob, Payload, Value};
+use crate::secret::Secrets;
 
 /// A path inside the case's folder, or an absolute one.
 fn locate(root: &Path, path: &str) -> PathBuf {
@@ -27,6 +28,7 @@ pub(super) fn store(
     dir: &str,
     files: BTreeMap<String, Option<Payload>>,
     packages: &BTreeMap<String, Vec<u8>>,
+    secrets: &Secrets,
 ) -> Result<(), String> {
     let base = locate(root, dir);
     for (path, content) in files {
@@ -37,7 +39,9 @@ pub(super) fn store(
         let write = || -> std::io::Result<()> {
             let Some(content) = &content else { return fs::create_dir_all(&target) };
             fs::create_dir_all(target.parent().unwrap_or(&base))?;
-            let bytes = content.to_vec(&|name| packages.get(name).cloned()).map_err(std::io::Error::other)?;
+            let mut bytes =
+                content.to_vec(&|name| packages.get(name).cloned()).map_err(std::io::Error::other)?;
+            secrets.reveal(&mut bytes);
             fs::write(&target, bytes)
         };
         write().map_err(|error| format!("{}: {error}", target.display()))?;

@@ -12,6 +12,7 @@ mod process;
 pub mod relay;
 mod socket;
 pub mod tls;
+mod veil;
 mod wire;
 
 pub(crate) use process::kill_marked;
@@ -29,8 +30,10 @@ use crate::actor::{
     Act, ActId, Actor, Blob, CloseHow, Doing, Event, Exit, Failure, Given, Nanos, Part, Target, Value, What,
     Why, WireId,
 };
+use crate::secret::Secrets;
 use crate::transcript::Record;
 use process::Children;
+use veil::Veil;
 use wire::{Job, Wire};
 
 /// Chunks that may wait between the readers and the actor.
@@ -70,6 +73,8 @@ pub struct Shell {
     pub stop: Option<Arc<AtomicBool>>,
     /// How to speak TLS, where an actor asks for it.
     pub tls: Option<tls::Client>,
+    /// What the actor knows by place holders only.
+    pub secrets: Secrets,
 }
 
 /// The variable that marks what a case has started, so that nothing is left behind.
@@ -92,6 +97,7 @@ impl Shell {
             gap: Duration::from_millis(2),
             stop: None,
             tls: None,
+            secrets: Secrets::default(),
         }
     }
 
@@ -118,6 +124,7 @@ impl Shell {
             children: Children::default(),
             looks: inspect::Looks::default(),
             relays: BTreeMap::new(),
+            veil: Veil::new(&self.secrets),
             pending: VecDeque::new(),
             ended: None,
             finished: false,
@@ -148,6 +155,7 @@ struct World<'a> {
     looks: inspect::Looks,
     /// The processes that our relays are.
     relays: BTreeMap<WireId, rustix::process::Pid>,
+    veil: Veil,
     /// Answers that need no waiting.
     pending: VecDeque<What>,
     ended: Option<Exit>,
@@ -174,9 +182,13 @@ impl World<'_> {
                 self.alarm.map(|at| tokio::time::Instant::from_std(self.begun + Duration::from_nanos(at)));
             let look = tokio::time::Instant::now() + LOOK;
             let silent = alarm.map_or(look, |alarm| alarm.min(look));
+            let pause = self.veil.due().unwrap_or(look);
             tokio::select! {
                 biased;
                 Some(what) = self.inbox.recv() => self.came(what),
+                () = tokio::time::sleep_until(pause) => {
+                    self.veil.pause().into_iter().for_each(|what| self.tell(what));
+                }
                 () = tokio::time::sleep_until(silent) => self.ring().await,
             }
         }
@@ -244,6 +256,13 @@ impl World<'_> {
         if let What::Closed { wire, .. } = &what {
             self.wires.remove(wire);
         }
+        for what in self.veil.inward(what) {
+            self.tell(what);
+        }
+    }
+
+    /// Tells the actor, and does what it asks for.
+    fn tell(&mut self, what: What) {
         let event = Event { at: self.now(), seq: self.seq, what };
         self.seq += 1;
         let mut doings = Vec::new();
@@ -280,7 +299,9 @@ impl World<'_> {
                 self.pending.push_back(What::Got { act: id, value });
             }
             Act::Store { dir, files } => {
-                if let Err(why) = files::store(&self.shell.dir, &dir, files, &self.shell.packages) {
+                if let Err(why) =
+                    files::store(&self.shell.dir, &dir, files, &self.shell.packages, &self.shell.secrets)
+                {
                     self.fail(id, 0, Failure::Own, why);
                 }
             }
@@ -310,7 +331,8 @@ impl World<'_> {
         if let Some(marker) = &self.shell.marker {
             env.insert(MARKER.into(), marker.clone());
         }
-        match self.children.spawn(id, argv, &env, dir.as_deref(), &self.outlet, self.shell.gap) {
+        let (words, settings) = self.veil.outward(argv, &env);
+        match self.children.spawn(id, &words, &settings, dir.as_deref(), &self.outlet, self.shell.gap) {
             Ok((wire, pid)) => {
                 self.wires.insert(id, wire);
                 let peer = crate::actor::Peer::Process { argv: argv.to_vec(), env, pid };
@@ -330,7 +352,10 @@ impl World<'_> {
     ) {
         let packages = |name: &str| self.shell.packages.get(name).cloned();
         match bytes.to_vec(&packages) {
-            Ok(bytes) => self.queue(id, Job::Write { act, part, bytes, pieces: pieces.clone() }),
+            Ok(mut bytes) => {
+                self.shell.secrets.reveal(&mut bytes);
+                self.queue(id, Job::Write { act, part, bytes, pieces: pieces.clone() });
+            }
             Err(name) => self.fail(act, 0, Failure::Own, format!("there is no package `{name}`")),
         }
     }

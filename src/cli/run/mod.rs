@@ -14,7 +14,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::{Wrong, corpus, known};
 use crate::exit;
 use crate::report::{Human, Reporter};
-use crate::runner::{CaseResult, RunEvent};
+use crate::runner::{CaseResult, Counts, RunEvent};
+use crate::secret::{Masked, Secrets};
 use prepare::prepare;
 
 const EXAMPLES: &str = "\
@@ -112,8 +113,10 @@ pub(super) fn run(args: Args) -> Result<i32, Wrong> {
     let corpus = corpus(&args.suites)?;
     let jobs = subjects::jobs(&args, &corpus)?;
     let mut reporters: Vec<Box<dyn Reporter>> = Vec::new();
+    let secrets = jobs.iter().map(|job| job.subject.secrets.clone()).find(|secrets| !secrets.is_empty());
+    let secrets = secrets.unwrap_or_default();
     for report in &args.report {
-        reporters.push(reporter(report)?);
+        reporters.push(reporter(report, &secrets)?);
     }
     let folder = tempfile::Builder::new()
         .prefix("plugfest-")
@@ -122,7 +125,13 @@ pub(super) fn run(args: Args) -> Result<i32, Wrong> {
     allow_many_files();
     let stop = stop_on_signals();
     let runs = prepare(&args, &corpus, jobs, folder.path(), &stop)?;
-    let mut human = Human::new(anstream::stdout());
+    if let Some((run, why)) = runs.iter().find_map(|run| Some((run, run.unreachable()?))) {
+        anstream::eprintln!("error: {why}");
+        let counts = Counts { inconclusive: run.playable(), ..Counts::default() };
+        anstream::println!("{}", crate::report::closing_line(&counts));
+        return Ok(exit::INCONCLUSIVE);
+    }
+    let mut human = Human::new(Masked::new(anstream::stdout(), &secrets));
     let (mut code, mut keep) = (exit::GOOD, false);
     let mut results: Vec<CaseResult> = Vec::new();
     for _ in 0..args.repeat.max(1) {
@@ -177,7 +186,7 @@ fn update_baseline(runs: &[prepare::Run], results: &[CaseResult]) -> Result<(), 
     let judged: Vec<CaseResult> = judged.collect();
     let update = seen.updated(&judged, run.whole);
     let file = seen.file();
-    std::fs::write(file, &update.text).map_err(|error| format!("{file}: {error}"))?;
+    std::fs::write(file, run.secrets().hidden(&update.text)).map_err(|error| format!("{file}: {error}"))?;
     let todo = if update.added > 0 { ": give each a reason and a source before it counts" } else { "" };
     anstream::println!("{file}: {} entries added, {} removed{todo}", update.added, update.removed);
     Ok(())
@@ -220,13 +229,13 @@ fn stop_on_signals() -> Arc<AtomicBool> {
     stop
 }
 
-fn reporter(text: &str) -> Result<Box<dyn Reporter>, Wrong> {
+fn reporter(text: &str, secrets: &Secrets) -> Result<Box<dyn Reporter>, Wrong> {
     let Some((format, path)) = text.split_once('=') else {
         return Err(Wrong::Said(format!("--report {text}: write FORMAT=PATH, for example jsonl=run.jsonl")));
     };
     known("report format", format, crate::report::FORMATS)?;
     let file =
         File::create(path).map_err(|error| format!("--report {text}: {path} cannot be written: {error}"))?;
-    crate::report::of_format(format, BufWriter::new(file))
+    crate::report::of_format(format, BufWriter::new(Masked::new(file, secrets)))
         .ok_or_else(|| Wrong::Said(format!("there is no report format `{format}`")))
 }

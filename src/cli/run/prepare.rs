@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
 
 use super::Args;
 use super::rerun::Again;
@@ -12,11 +13,12 @@ use crate::baseline::Baseline;
 use crate::cli::{Wrong, known};
 use crate::corpus::Corpus;
 use crate::plan::{Case, Fate, Plan, Selection};
-use crate::play::Knobs;
+use crate::play::{Knobs, LaneSource};
 use crate::report::About;
 use crate::runner::{Options, Turns, Vehicle};
-use crate::scenario::Suite;
-use crate::subject::Subject;
+use crate::scenario::{Source, Suite};
+use crate::secret::Secrets;
+use crate::subject::{Attach, Subject};
 
 /// The run of one subject in one vehicle, ready to begin.
 pub(super) struct Run {
@@ -38,6 +40,33 @@ impl Run {
         if let Err(why) = crate::runner::stop_attached(&self.job.subject) {
             anstream::eprintln!("warning: {why}");
         }
+    }
+
+    /// Why nobody can be reached where an attached subject should be; it may be starting still.
+    pub(super) fn unreachable(&self) -> Option<String> {
+        const PATIENCE: Duration = Duration::from_secs(2);
+        let attach = self.job.subject.attach.as_ref()?;
+        if matches!(attach, Attach::Url(_)) && !self.plan.cases.iter().any(speaks_http) {
+            return None; // the cases say that this role is no HTTP server
+        }
+        let begun = Instant::now();
+        loop {
+            match attach.knock() {
+                Ok(()) => return None,
+                Err(why) if begun.elapsed() > PATIENCE => return Some(why),
+                Err(_) => std::thread::sleep(Duration::from_millis(50)),
+            }
+        }
+    }
+
+    /// How many of the selected cases can be played.
+    pub(super) fn playable(&self) -> usize {
+        self.plan.cases.iter().filter(|case| case.selected && is_played(case)).count()
+    }
+
+    /// What no output of it may show.
+    pub(super) fn secrets(&self) -> &Secrets {
+        &self.job.subject.secrets
     }
 
     /// What reporters know of it.
@@ -191,6 +220,11 @@ fn bind(
         && selection.shard.is_none()
         && selection.modes.is_empty();
     Ok(Run { job, profile: selection.profile, decides, suite, plan, options, baseline, whole })
+}
+
+fn speaks_http(case: &Case) -> bool {
+    let Fate::Play(script) = &case.fate else { return false };
+    script.lanes.iter().any(|lane| matches!(lane.source, LaneSource::Declared(Source::ConnectHttp)))
 }
 
 fn is_played(case: &Case) -> bool {
