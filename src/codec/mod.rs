@@ -13,6 +13,7 @@ pub mod lines;
 pub mod multipart;
 mod scan;
 pub mod sse;
+pub mod sse_both;
 pub mod sse_lines;
 #[cfg(any(test, feature = "proptest"))]
 pub mod testing;

@@ -3,8 +3,7 @@
 use std::collections::VecDeque;
 
 use super::super::lines::JsonLines;
-use super::super::sse::Sse;
-use super::super::sse_lines::SseLines;
+use super::super::sse_both::BothSse;
 use super::super::{Codec, Malformed, Message, json, multipart};
 use crate::actor::Payload;
 use crate::datum::{Datum, Kind};
@@ -14,9 +13,9 @@ use crate::datum::{Datum, Kind};
 pub enum Format {
     /// One JSON text.
     Json,
-    /// Server-sent events by the standard, the data of each is JSON.
+    /// Server-sent events by the standard, the data of each is JSON. Where the line rules read something else, it is told.
     Sse,
-    /// Server-sent events by the deployed Dify daemon's line rules.
+    /// The same by the deployed Dify daemon's line rules. Where the standard reads something else, it is told.
     SseLines,
     /// A JSON text a line.
     Lines,
@@ -48,8 +47,8 @@ impl Format {
     /// The reader of its messages, if they come while the body is still coming.
     fn stream(self) -> Option<Box<dyn Codec>> {
         match self {
-            Self::Sse => Some(Box::new(Sse::default())),
-            Self::SseLines => Some(Box::new(SseLines::default())),
+            Self::Sse => Some(Box::new(BothSse::standard())),
+            Self::SseLines => Some(Box::new(BothSse::lines())),
             Self::Lines => Some(Box::new(JsonLines::default())),
             Self::Json | Self::Text | Self::Bytes | Self::Multipart => None,
         }
@@ -204,12 +203,12 @@ impl Segments {
         self.end = at + length;
     }
 
-    /// The place in the stream of a byte of the body. What lies before it is not asked for again.
+    /// The place in the stream of a byte of the body. Of what lies before one that was asked for only about where it is.
     fn place(&mut self, at: u64) -> u64 {
         while self.starts.get(1).is_some_and(|(start, _)| *start <= at) {
             self.starts.pop_front();
         }
-        self.starts.front().map_or(at, |(start, place)| place + (at - start))
+        self.starts.front().map_or(at, |(start, place)| place + at.saturating_sub(*start))
     }
 
     fn range(&mut self, body: std::ops::Range<u64>) -> std::ops::Range<u64> {
