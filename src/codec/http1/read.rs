@@ -54,6 +54,10 @@ impl Http1 {
     }
 
     fn head(&mut self) -> bool {
+        if is_tls(self.unread()) {
+            self.die(0, "these bytes are TLS, the other side does not speak plain HTTP");
+            return true;
+        }
         let Some(length) = self.block() else { return self.is_dead() };
         let bytes = &self.unread()[..length];
         if self.is_server && trim_end(bytes).is_empty() {
@@ -224,4 +228,9 @@ impl Http1 {
 /// 101 is final: what follows it is no HTTP.
 pub(super) fn is_interim(status: u16) -> bool {
     matches!(status, 100 | 102..=199)
+}
+
+/// Whether bytes begin as a record of TLS does (RFC 8446, section 5.1).
+fn is_tls(bytes: &[u8]) -> bool {
+    matches!(bytes, [0x14..=0x17, 0x03, 0x00..=0x04, ..])
 }

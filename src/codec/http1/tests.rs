@@ -143,8 +143,10 @@ fn a_body_until_close() {
     let bytes = b"HTTP/1.1 200 OK\r\n\r\npong";
     assert_eq!(responses(Format::Text, bytes)[1..], ["\"pong\"", "$end(null)"]);
     assert_eq!(responses(Format::Text, &bytes[..19])[1..], ["$end(null)"]);
-    let last = b"HTTP/1.1 200 OK\r\n\r\n{}\n{\"a\": 1}";
-    assert_eq!(responses(Format::SseLines, last)[1..], ["{}", r#"{"a": 1}"#, "$end(null)"]);
+    let last = b"HTTP/1.1 200 OK\r\n\r\ndata: {}\n\n{\"a\": 1}";
+    let read = responses(Format::SseLines, last);
+    assert_eq!(read[1..4], ["{}", r#"{"a": 1}"#, "$end(null)"]);
+    assert!(read[4].contains("the two readings of these bytes differ") && read.len() == 5, "{read:?}");
 }
 
 #[test]
@@ -344,5 +346,26 @@ mod captured {
         );
         assert_eq!(messages(&requests)[0].get("event"), Some(&"request".into()));
         assert_eq!(messages(&responses).len(), 3);
+    }
+    #[test]
+    fn a_ping_and_a_reinstallation() {
+        let (requests, responses) = exchange(
+            include_bytes!("../../../fixtures/dify-sri/wire/ok/ping.request"),
+            include_bytes!("../../../fixtures/dify-sri/wire/ok/ping.response"),
+        );
+        assert_eq!(requests.messages[0].datum.get("method"), Some(&"POST".into()));
+        assert_eq!(messages(&responses), [&Datum::text("pong")]);
+        let (requests, responses) = exchange(
+            include_bytes!("../../../fixtures/dify-sri/wire/ok/reinstall.request"),
+            include_bytes!("../../../fixtures/dify-sri/wire/ok/reinstall.response"),
+        );
+        let metadata =
+            messages(&requests)[0].get("metadata").unwrap().get("body").unwrap().as_text().unwrap();
+        assert!(metadata.contains("confsuite/probe:0.0.1@"), "{metadata}");
+        assert_eq!(messages(&responses).len(), 7);
+        let mut events = crate::codec::sse::Events::default();
+        events.feed(include_bytes!("../../../fixtures/dify-sri/wire/ok/reinstall.events"));
+        let data: Vec<String> = events.map(|event| event.data).collect();
+        assert!(data.len() == 5 && data[4].contains("successfully reinstalled"), "{data:?}");
     }
 }
