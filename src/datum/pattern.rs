@@ -47,12 +47,19 @@ impl<'a> View<'a> {
     }
 }
 
+/// Longest reason of malformed bytes that is shown, in characters.
+const REASON: usize = 500;
+
 impl std::fmt::Display for View<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match (self.kind, self.datum) {
             (Kind::Message, Some(datum)) => f.write_str(&brief(datum)),
             (Kind::Message, None) => f.write_str("nothing"),
             (kind, None | Some(Datum::Null)) => write!(f, "{kind}"),
+            (Kind::Malformed, Some(Datum::Text(reason, _))) => {
+                let reason: String = reason.chars().take(REASON).collect();
+                write!(f, "{}({})", self.kind, Datum::text(reason))
+            }
             (kind, Some(datum)) => write!(f, "{kind}({})", brief(datum)),
         }
     }

@@ -27,6 +27,14 @@ pub struct Entry {
     pub hex: String,
 }
 
+impl Entry {
+    /// Its text without the number that operations of a driver are counted with.
+    pub fn says(&self) -> &str {
+        let Some(rest) = self.text.strip_prefix("{\"id\": ") else { return &self.text };
+        rest.trim_start_matches(|digit: char| digit.is_ascii_digit())
+    }
+}
+
 /// The last part of an exchange.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Chart {
@@ -76,9 +84,22 @@ impl Chart {
         self.push(lane, way, view.to_string(), hex(bytes, bytes.len() as u64));
     }
 
+    /// The entry that is missed least: of the first ones one that its lane says again, else the first.
+    fn least(&self) -> usize {
+        const LOOKED_AT: usize = 64;
+        let said_again = |at: &usize| {
+            let entry = &self.entries[*at];
+            let mut later = self.entries.iter().skip(at + 1).take(LOOKED_AT);
+            let next = later.find(|later| later.lane == entry.lane && later.way == entry.way);
+            entry.way != '-' && next.is_some_and(|next| next.says() == entry.says())
+        };
+        (0..LOOKED_AT.min(self.entries.len())).find(said_again).unwrap_or(0)
+    }
+
     fn push(&mut self, lane: String, way: char, text: String, hex: String) {
         if self.entries.len() == KEPT {
-            self.entries.pop_front();
+            let first = self.least();
+            self.entries.remove(first);
             self.dropped += 1;
         }
         let (at, seq) = self.now;
@@ -95,9 +116,9 @@ fn size(piece: &Piece) -> u64 {
     }
 }
 
-/// Up to 48 bytes in hex, in groups of four, of so many in all.
+/// The first bytes in hex, in groups of four, of so many in all.
 fn hex(bytes: &[u8], size: u64) -> String {
-    const SHOWN: usize = 48;
+    const SHOWN: usize = 160;
     let shown = &bytes[..bytes.len().min(SHOWN)];
     let groups: Vec<String> =
         shown.chunks(4).map(|group| group.iter().map(|byte| format!("{byte:02x}")).collect()).collect();

@@ -394,7 +394,7 @@ impl Play {
                 Ok(message) => self.deliver(lane, Some(id), message.kind, message.datum, message.wire),
                 Err(malformed) => {
                     let datum = Datum::text(&malformed.reason);
-                    self.deliver(lane, Some(id), Kind::Malformed, datum, malformed.at..malformed.at + 16);
+                    self.deliver(lane, Some(id), Kind::Malformed, datum, malformed.at..malformed.at + 48);
                 }
             }
             self.advance(false);

@@ -7,10 +7,11 @@ use anstyle::{AnsiColor, Style};
 
 use super::columns::Columns;
 use super::{About, Reporter, line_of};
+use crate::play::Entry;
 use crate::runner::{CaseResult, Counts, Judged, RunEvent, Verdict};
 
 /// Most lines of an exchange in a failing block.
-const EXCHANGE: usize = 14;
+const EXCHANGE: usize = 20;
 
 /// The reporter. Colour only where the stream shows it.
 pub struct Human<W: Write> {
@@ -184,24 +185,70 @@ fn explain(about: About<'_>, judged: &Judged) -> Vec<String> {
     lines
 }
 
-/// The last entries of the exchange, decoded and in hex.
+/// The last entries of the exchange, decoded, in hex and as text; all bytes of what the findings are about.
 fn exchange(result: &CaseResult) -> Vec<String> {
-    let skipped = result.chart.len().saturating_sub(EXCHANGE);
+    let told = condensed(&result.chart);
+    let skipped = told.len().saturating_sub(EXCHANGE);
     let mut lines = Vec::new();
-    if !result.chart.is_empty() {
-        lines.push("    exchange (> to the subject, < from it):".to_owned());
+    if !told.is_empty() {
+        lines.push(
+            "    exchange (> to the subject, < from it; what a finding is about is marked):".to_owned(),
+        );
     }
     if skipped > 0 {
         lines.push(format!("      … {skipped} entries before"));
     }
-    for entry in result.chart.iter().skip(skipped) {
+    for (entry, again) in told.iter().skip(skipped) {
         let at = entry.at as f64 / 1e6;
-        lines.push(format!("      {at:9.1} ms {} {} {}", entry.lane, entry.way, entry.text));
-        if !entry.hex.is_empty() {
-            lines.push(format!("                     {}", entry.hex));
-        }
+        let found = |judged: &Judged| judged.finding.seq == entry.seq && judged.finding.got == entry.text;
+        let is_found = result.findings.iter().any(found);
+        let mark = if is_found { "=>" } else { "  " };
+        let again = if *again { "   (again and again)" } else { "" };
+        lines.push(format!("   {mark} {at:9.1} ms {} {} {}{again}", entry.lane, entry.way, entry.text));
+        lines.extend(bytes(&entry.hex, if is_found { usize::MAX } else { 1 }));
     }
     lines
+}
+
+/// Bytes in hex and as text, at most so many lines.
+fn bytes(hex: &str, most: usize) -> Vec<String> {
+    const GROUPS: usize = 8;
+    let (groups, more) = hex.split_once(" …").unwrap_or((hex, ""));
+    let groups: Vec<&str> = groups.split_whitespace().collect();
+    let shown: Vec<&[&str]> = groups.chunks(GROUPS).take(most).collect();
+    let size: usize = groups.iter().map(|group| group.len() / 2).sum();
+    let cut = shown.len() * GROUPS < groups.len();
+    let line = |(nth, groups): (usize, &&[&str])| {
+        let more = match (nth + 1 == shown.len(), more, cut) {
+            (true, "", true) => format!(" … {size} bytes"),
+            (true, more, _) if !more.is_empty() => format!(" …{more}"),
+            _ => String::new(),
+        };
+        format!("                     {:71}  |{}|{more}", groups.join(" "), as_text(groups))
+    };
+    shown.iter().enumerate().map(line).collect()
+}
+
+/// Polls that say the same again and again stand there once.
+fn condensed(chart: &[Entry]) -> Vec<(&Entry, bool)> {
+    let mut told: Vec<(&Entry, bool)> = Vec::new();
+    for entry in chart {
+        let same = |earlier: &Entry| earlier.way == entry.way && earlier.says() == entry.says();
+        let mut on_lane = told.iter_mut().rev().filter(|(earlier, _)| earlier.lane == entry.lane).take(2);
+        match on_lane.find(|(earlier, _)| entry.way != '-' && same(earlier)) {
+            Some((_, again)) => *again = true,
+            None => told.push((entry, false)),
+        }
+    }
+    told
+}
+
+/// Bytes of hex groups as text, a dot for what cannot be shown.
+fn as_text(groups: &[&str]) -> String {
+    let byte =
+        |pair: &[u8]| std::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok());
+    let shown = |byte: u8| if byte.is_ascii_graphic() || byte == b' ' { char::from(byte) } else { '.' };
+    groups.iter().flat_map(|group| group.as_bytes().chunks(2)).filter_map(byte).map(shown).collect()
 }
 
 impl<W: Write> Reporter for Human<W> {
@@ -235,4 +282,35 @@ impl<W: Write> Reporter for Human<W> {
 pub fn closing_line(counts: &Counts) -> String {
     let (passed, failed, skipped) = counts.closing();
     format!("{passed} passed, {failed} failed, {skipped} skipped")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(lane: &str, way: char, text: &str) -> Entry {
+        Entry { at: 0, seq: 0, lane: lane.into(), way, text: text.into(), hex: String::new() }
+    }
+
+    #[test]
+    fn polls_are_told_once() {
+        let poll = |id: u32| entry("state", '>', &format!("{{\"id\": {id}, \"op\": \"task_state\"}}"));
+        let running = entry("state", '<', "running");
+        let build = entry("launch", '>', "build");
+        let chart = [poll(1), running.clone(), build, poll(2), running.clone(), poll(3), running];
+        let told: Vec<(String, bool)> =
+            condensed(&chart).into_iter().map(|(entry, again)| (entry.lane.clone(), again)).collect();
+        assert_eq!(told, [("state".into(), true), ("state".into(), true), ("launch".into(), false)]);
+    }
+
+    #[test]
+    fn bytes_are_shown_as_text_too() {
+        assert_eq!(as_text(&["64617461", "3a0a00"]), "data:..");
+        let all =
+            bytes("61616161 61616161 61616161 61616161 61616161 61616161 61616161 61616161 62", usize::MAX);
+        assert_eq!(all.len(), 2);
+        assert!(all[1].ends_with("|b|"), "{all:?}");
+        assert!(bytes("61616161 … 900 bytes", 1)[0].ends_with("|aaaa| … 900 bytes"));
+        assert!(bytes("", 1).is_empty());
+    }
 }
