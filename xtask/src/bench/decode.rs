@@ -13,6 +13,7 @@ use plugfest::protocol::apisix::Apisix;
 use super::{Bench, Budget, Figure, time};
 use crate::root;
 
+mod events;
 mod tables;
 
 /// Rounds of each; the fastest counts.
@@ -30,6 +31,10 @@ pub(super) fn measure(_: &Bench) -> Result<Vec<Figure>, String> {
     let lines = |bytes: &[u8]| all(JsonLines::default(), bytes);
     let items = |bytes: &[u8]| all(Cbor::default(), bytes);
     let frames = |bytes: &[u8]| all(Apisix::runner_side(), bytes);
+    let sse = |what: &str, bytes: &[u8]| {
+        let figure = figure(what, bytes, events::ours, events::theirs)?;
+        Ok::<_, String>(Figure { budget: Budget::Times(1.0), ..figure })
+    };
     Ok(vec![
         figure(
             "JSON lines of a session, 100 bytes each",
@@ -61,6 +66,9 @@ pub(super) fn measure(_: &Bench) -> Result<Vec<Figure>, String> {
             tables::verified_and_copied,
             FIELDS,
         )?,
+        sse("server-sent events, the stages of a launch", &repeated(&events::launch()))?,
+        sse("server-sent events of all kinds", &repeated(&events::of_all_kinds()))?,
+        sse("a server-sent event of 1 MiB", &events::large())?,
     ])
 }
 
