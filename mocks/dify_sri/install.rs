@@ -3,7 +3,7 @@
 use crate::actor::Payload;
 use crate::codec::{Sink, json, multipart};
 use crate::datum::Datum;
-use crate::protocol::dify_sri::{check, details};
+use crate::protocol::dify_sri::{STAGES, check, details};
 
 /// Where an installation stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -71,6 +71,9 @@ impl Task {
     /// The list of instances has come; whether a launch follows.
     pub(super) fn listed(&mut self, status: i64, body: &[u8], mutant: &str) -> bool {
         let Ok(list) = json::parse(body) else {
+            if mutant == "no-json-launches" {
+                return true;
+            }
             self.fail("the list of instances is no JSON");
             return false;
         };
@@ -82,6 +85,12 @@ impl Task {
         }
         if status != 200 && mutant != "instances-status-ignored" {
             self.fail(&format!("the list of instances came with status {status}"));
+            return false;
+        }
+        let items = list.get("items").or(list.get("Items"));
+        let is_list = items.is_some_and(|items| items.as_array().is_some());
+        if (mutant == "null-list-fails" && !is_list) || (mutant == "empty-list-fails" && is_list) {
+            self.fail("there is no list of instances");
             return false;
         }
         let items = list.get("items").or(list.get("Items")).and_then(Datum::as_array).unwrap_or_default();
@@ -102,6 +111,10 @@ impl Task {
         let text = |key: &str| event.get(key).and_then(Datum::as_inserted).unwrap_or_default();
         let (stage, state, message) = (text("Stage"), text("State"), text("Message"));
         match (stage.as_str(), state.as_str()) {
+            (stage, state) if mutant == "unknown-stage-fails" && !is_known(stage, state) => {
+                self.fail(&format!("{stage}/{state} is unknown"));
+                true
+            }
             (stage, "failed") if mutant == "failed-build-ignored" && stage == "build" => false,
             (_, "failed") if mutant == "success-after-failure" => {
                 self.message = message;
@@ -111,10 +124,13 @@ impl Task {
                 self.fail(if mutant == "failure-without-message" { "failed" } else { &message });
                 true
             }
-            ("run", "success") => self.run(&message),
+            ("run", "success") if mutant == "second-run-empties" && self.told.is_some() => {
+                self.told = None;
+                false
+            }
+            ("run", "success") => self.run(&message, mutant),
             ("end", "success") => {
                 match &self.told {
-                    _ if mutant == "never-succeeds" => self.fail("no"),
                     _ if mutant == "never-succeeds" => self.fail("no"),
                     None if mutant == "end-is-enough" => self.state = State::Success,
                     None => self.fail("the launch ended without an endpoint"),
@@ -134,7 +150,21 @@ impl Task {
         }
     }
 
-    fn run(&mut self, message: &str) -> bool {
+    fn run(&mut self, message: &str, mutant: &str) -> bool {
+        if mutant == "empty-text-installs" && message.is_empty() {
+            self.told = Some(Default::default());
+            return false;
+        }
+        if mutant == "order-of-keys-matters" && !message.starts_with("endpoint=") {
+            self.fail("the endpoint does not come first");
+            return true;
+        }
+        if mutant == "value-is-cut" {
+            let value = details(message).into_iter().find(|(key, _)| key == "endpoint");
+            let url = value.map_or(String::new(), |(_, value)| value);
+            self.told = Some((url.split('=').next().unwrap_or_default().into(), "f".into()));
+            return false;
+        }
         let text = Datum::text(message);
         if let Err(why) = check("plain-pairs", &text).and_then(|()| check("names-endpoint", &text)) {
             self.fail(&format!("run/success cannot be read: {why}: {message}"));
@@ -164,4 +194,9 @@ impl Task {
             }
         }
     }
+}
+
+/// Whether the document names this stage and this state.
+fn is_known(stage: &str, state: &str) -> bool {
+    STAGES.contains(&stage) && ["running", "success", "failed"].contains(&state)
 }

@@ -66,7 +66,7 @@ pub const DAEMON: Reference = Reference {
     make: daemon::make,
     subject: || SubjectOf {
         driver: Some(&["serve", "--profile", "{profile}"]),
-        capabilities: &["installs"],
+        capabilities: &["installs", "settings"],
         ..SubjectOf::default()
     },
 };

@@ -9,7 +9,7 @@ use super::mutants::is_mutant;
 use super::scripted::Settings;
 use super::web::{answer, formats, header, json, query, refusal, text};
 use crate::actor::{
-    Act, Actor, Address, CloseHow, Doing, Event, Exit, Failure, Given, Nanos, Payload, What, WireId,
+    Act, Actor, Address, CloseHow, Doing, Event, Exit, Failure, Given, Nanos, Payload, SECOND, What, WireId,
 };
 use crate::codec::Codec;
 use crate::codec::http1::{Http1, last_chunk, response_bytes};
@@ -180,6 +180,7 @@ impl Runtime {
                 Ok(message) if message.kind == Kind::Message => conn.body = Some(message.datum),
                 Ok(_) => self.request(wire, out),
                 Err(malformed) if malformed.fatal => {
+                    out.complain(&malformed.reason);
                     out.write(wire, refusal(400, &malformed.reason));
                     return self.leave(wire, out);
                 }
@@ -196,6 +197,7 @@ impl Runtime {
         let is_right = match &self.key {
             None => true,
             _ if self.is("key-not-checked") => true,
+            _ if self.is("large-upload-passes") && length(head) > 1 << 20 => true,
             _ if self.is("ping-without-key") && target == "/ping" => true,
             Some(_) if self.is("missing-key-passes") && key.is_empty() => true,
             Some(_) if self.is("wrong-key-passes") && !key.is_empty() => true,
@@ -237,6 +239,15 @@ impl Runtime {
             ("GET", "/v1/runner/instances") => {
                 let instances = self.instances(query(&target, "filename").as_deref());
                 out.write(wire, instances);
+            }
+            ("POST", "/v1/launch") if self.is("accept-wanted") && header(&head, "accept").is_none() => {
+                out.write(wire, refusal(406, "`Accept` is missing"));
+            }
+            ("POST", "/v1/launch") if self.is("launch-redirects") => {
+                out.write(wire, answer(307, "text/plain", "elsewhere"));
+            }
+            ("POST", "/v1/launch") if self.is("large-package-is-dropped") && size(body.as_ref()) > LARGE => {
+                self.leave(wire, out);
             }
             ("POST", "/v1/launch") => self.launch(wire, body, out),
             ("POST", path) if path.starts_with("/fn/") && self.python.is_some() => {
@@ -281,6 +292,10 @@ impl Runtime {
         }
         if !is_filename(filename) && !filename.is_empty() {
             return refusal(400, "`filename` is not vendor@name@version@hash.difypkg");
+        }
+        let versions = filename.split('@').nth(2).map_or(0, |version| version.split('.').count());
+        if self.is("version-of-three-wanted") && versions != 3 {
+            return refusal(400, "the version is not three numbers");
         }
         let fits = |known: &str| match self.mutant.as_str() {
             "hash-not-compared" => known.split('@').next() == filename.split('@').next(),
@@ -389,7 +404,10 @@ impl Runtime {
         let mut stages = self.altered(stages(fault, told.clone()));
         let kind = if self.is("stream-is-json") { "application/json" } else { "text/event-stream" };
         let status: i64 = if self.is("launch-is-202") { 202 } else { 200 };
-        out.write(wire, stream_head(status, kind));
+        match self.is("head-late") {
+            true => stages.insert(0, Stage(HEAD, "", String::new())),
+            false => out.write(wire, stream_head(status, kind)),
+        }
         if self.is("listed-before-ready") {
             self.instances.insert(order.filename.clone(), (name.clone(), endpoint.clone()));
         }
@@ -403,7 +421,8 @@ impl Runtime {
             told
         });
         let filename = order.filename;
-        self.launches.push(Launch { wire, filename, name, endpoint, stages, due: self.now, waits });
+        let due = if self.is("head-late") { self.now + 4 * SECOND } else { self.now };
+        self.launches.push(Launch { wire, filename, name, endpoint, stages, due, waits });
         self.time(out);
     }
 
@@ -412,6 +431,12 @@ impl Runtime {
         let last = stages.len() - 1;
         let failed = stages.iter().position(|Stage(_, state, _)| *state == "failed");
         match (self.mutant.as_str(), failed) {
+            ("closes-late", None) => stages.push(Stage(PAUSE, "", String::new())),
+            ("burst-of-events", None) => {
+                let step = |n: usize| Stage("build", "running", format!("step {n}"));
+                stages.splice(3..3, (0..10).map(step));
+            }
+            ("line-of-64k", None) => stages[0].2 = "a".repeat(70_000),
             ("end-twice", None) => stages.push(stages[last].clone()),
             ("no-end", _) => stages.truncate(last),
             ("end-before-run", None) => stages.swap(last, last - 1),
@@ -444,7 +469,7 @@ impl Runtime {
             self.next_event(index, out);
             if self.launches[index].stages.is_empty() && self.launches[index].waits.is_none() {
                 let launch = self.launches.remove(index);
-                if !self.is("stream-stays-open") {
+                if !self.is("stream-stays-open") && !self.is("stream-never-ends") {
                     out.write(launch.wire, last_chunk(&[]));
                 }
             }
@@ -460,13 +485,23 @@ impl Runtime {
         let broken = self.is("event-over-two-lines");
         let launch = &mut self.launches[index];
         let stage = launch.stages.remove(0);
+        let pause = match self.mutant.as_str() {
+            "closes-late" if stage.0 == "end" => SECOND,
+            "burst-of-events" | "collects-events" => 0,
+            _ => self.pace,
+        };
+        launch.due = self.now + pause;
+        match stage.0 {
+            PAUSE => return,
+            HEAD => return out.write(launch.wire, stream_head(200, "text/event-stream")),
+            _ => {}
+        }
         if stage.0 == "run" && stage.1 == "success" {
             let listed = (launch.name.clone(), launch.endpoint.clone());
             self.instances.insert(launch.filename.clone(), listed);
         }
         let bytes = if broken { split_event(&stage) } else { stage.bytes() };
         out.write(launch.wire, bytes);
-        launch.due = self.now + self.pace;
     }
 }
 
@@ -550,6 +585,23 @@ impl Runtime {
             (_, None) => out.write(wire, refusal(400, "the body is no JSON")),
         }
     }
+}
+
+/// Mutants: what stands in the place of an event.
+const PAUSE: &str = "pause";
+const HEAD: &str = "head";
+/// A mutant: a package that is too much.
+const LARGE: usize = 40 << 20;
+
+/// The bytes of the package in a form.
+fn size(form: Option<&Datum>) -> usize {
+    let body = form.and_then(|form| form.get("context")).and_then(|part| part.get("body"));
+    body.and_then(Datum::as_bytes).map_or(0, |bytes| bytes.len())
+}
+
+/// The length that a head announces.
+fn length(head: &Datum) -> usize {
+    header(head, "content-length").and_then(|length| length.parse().ok()).unwrap_or_default()
 }
 
 /// The head of a response whose body comes bit by bit.

@@ -36,7 +36,7 @@ impl Play {
         datum: Datum,
         range: Range<u64>,
     ) {
-        if self.driver_answer(lane, wire, kind, &datum) {
+        if self.driver_answer(lane, wire, kind, &datum, &range) {
             return;
         }
         let view = View { kind, datum: Some(&datum) };
@@ -57,7 +57,14 @@ impl Play {
     }
 
     /// Answers of the driver go to the lane that asked; what is no answer is a failure of the driver.
-    fn driver_answer(&mut self, lane: usize, wire: Option<WireId>, kind: Kind, datum: &Datum) -> bool {
+    fn driver_answer(
+        &mut self,
+        lane: usize,
+        wire: Option<WireId>,
+        kind: Kind,
+        datum: &Datum,
+        range: &Range<u64>,
+    ) -> bool {
         if wire.is_none() || !matches!(self.script.lanes[lane].source, LaneSource::Declared(Source::Driver)) {
             return false;
         }
@@ -80,10 +87,13 @@ impl Play {
                     )),
                 }
             }
-            Kind::Malformed => self.give_up(format!(
-                "the driver must write JSON lines, but {}",
-                datum.as_text().unwrap_or_default()
-            )),
+            Kind::Malformed => {
+                let reason = datum.as_text().unwrap_or_default();
+                let bytes = self.bytes_of(wire, range);
+                let line = String::from_utf8_lossy(&bytes);
+                let line = line.lines().next().unwrap_or_default();
+                self.give_up(format!("the driver must write JSON lines, but {reason}: it wrote {line:?}"));
+            }
             Kind::Exit | Kind::Signalled if !self.operations.is_empty() || !self.told_driver_to_end() => {
                 self.give_up(format!("the driver ended early: {}", View { kind, datum: Some(datum) }));
             }
@@ -246,6 +256,7 @@ impl Play {
             }
             GuardKind::Check(name) => {
                 let Some(mut watch) = self.guards[index].watch.take() else { return Heard::Nothing };
+                watch.turn_to(self.now);
                 let result = watch.see_on(lane, view, &self.bindings);
                 let told = result.is_err() && watch.speaks();
                 self.guards[index].watch = Some(watch);

@@ -10,7 +10,7 @@ pub mod dify_json;
 pub mod dify_session;
 pub mod dify_sri;
 
-use crate::actor::Payload;
+use crate::actor::{Nanos, Payload};
 use crate::codec::cbor::Cbor;
 use crate::codec::lines::{JsonLines, TextLines, WholeText};
 use crate::codec::{Codec, Malformed, Message};
@@ -23,6 +23,9 @@ pub trait Watch: Send {
     /// # Errors
     /// What is wrong with it, in words.
     fn see(&mut self, view: View<'_>, bindings: &Bindings) -> Result<(), String>;
+
+    /// The time of what it sees next.
+    fn turn_to(&mut self, _at: Nanos) {}
 
     /// The same, for a check that keeps the lanes apart.
     ///

@@ -1,6 +1,7 @@
 //! What holds over all events of one launch.
 
 use super::STAGES;
+use crate::actor::Nanos;
 use crate::datum::{Bindings, Datum, Kind, View};
 use crate::protocol::Watch;
 
@@ -8,17 +9,18 @@ use crate::protocol::Watch;
 type Judge = fn(&[Seen], Option<&Seen>) -> Result<(), String>;
 
 /// Every rule by its name.
-const RULES: [(&str, Judge); 4] = [
+const RULES: [(&str, Judge); 5] = [
     ("success-ends-once", success_ends_once),
     ("failure-ends-once", failure_ends_once),
     ("failure-is-final", failure_is_final),
     ("stages-in-order", stages_in_order),
+    ("no-burst", no_burst),
 ];
 
 /// The watch behind a rule's `check`.
 pub(super) fn by_name(name: &str) -> Option<Box<dyn Watch>> {
     let (_, judge) = RULES.iter().find(|(known, _)| *known == name)?;
-    Some(Box::new(Launch { judge: *judge, seen: Vec::new() }))
+    Some(Box::new(Launch { judge: *judge, seen: Vec::new(), now: 0 }))
 }
 
 /// One event.
@@ -26,6 +28,7 @@ pub(super) fn by_name(name: &str) -> Option<Box<dyn Watch>> {
 struct Seen {
     stage: String,
     state: String,
+    at: Nanos,
 }
 
 impl Seen {
@@ -38,9 +41,14 @@ impl Seen {
 struct Launch {
     judge: Judge,
     seen: Vec<Seen>,
+    now: Nanos,
 }
 
 impl Watch for Launch {
+    fn turn_to(&mut self, at: Nanos) {
+        self.now = at;
+    }
+
     fn see(&mut self, view: View<'_>, _: &Bindings) -> Result<(), String> {
         match (view.kind, view.datum) {
             (Kind::Head, _) => {
@@ -51,7 +59,7 @@ impl Watch for Launch {
             (Kind::Message, Some(event)) => {
                 let text = |key: &str| event.get(key).and_then(Datum::as_inserted);
                 let (Some(stage), Some(state)) = (text("Stage"), text("State")) else { return Ok(()) };
-                let seen = Seen { stage, state };
+                let seen = Seen { stage, state, at: self.now };
                 let result = (self.judge)(&self.seen, Some(&seen));
                 self.seen.push(seen);
                 result
@@ -118,5 +126,23 @@ fn stages_in_order(before: &[Seen], event: Option<&Seen>) -> Result<(), String> 
             Err(format!("{} comes after {name}", STAGES[now]))
         }
         _ => Ok(()),
+    }
+}
+
+/// The deployed daemon's queue has ten places: of run/success and `end` three, the rest for what comes at once before.
+fn no_burst(before: &[Seen], event: Option<&Seen>) -> Result<(), String> {
+    const MOST: usize = 7;
+    const PAUSE: Nanos = 500_000;
+    let Some(event) = event.filter(|event| event.is("run", "success")) else { return Ok(()) };
+    let later = before.iter().skip(1).chain([event]).map(|event| event.at);
+    let gaps = before.iter().zip(later).map(|(event, later)| (event, later.saturating_sub(event.at)));
+    let at_once = gaps.collect::<Vec<_>>().into_iter().rev().take_while(|(_, gap)| *gap < PAUSE);
+    let queued =
+        at_once.filter(|(event, _)| ["start", "build", "run"].contains(&event.stage.as_str())).count();
+    match queued > MOST {
+        true => Err(format!(
+            "{queued} events came without a pause before run/success: the deployed daemon drops it"
+        )),
+        false => Ok(()),
     }
 }
