@@ -4,9 +4,23 @@ use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use plugfest::corpus::Corpus;
+use plugfest::mocks;
 use plugfest::mocks::dify_sri::scripts;
+use plugfest::plan::{Plan, Selection};
+use plugfest::report::{About, Human, Reporter};
+use plugfest::runner::{self, Options, RunEvent, Turns, Vehicle};
+use plugfest::sim::Faults;
+
+#[path = "dify_sri_driver.rs"]
+mod driver;
+#[path = "dify_sri_secrets.rs"]
+mod secrets;
+#[path = "dify_sri_wrong.rs"]
+mod wrong;
 
 /// How long nothing comes until the peer counts as silent.
 const SILENCE: Duration = Duration::from_millis(250);
@@ -29,10 +43,8 @@ impl Served {
             .stdout(Stdio::piped())
             .spawn()
             .expect("it runs");
-        let mut url = String::new();
-        let out = child.stdout.take().expect("its output");
-        BufReader::new(out).read_line(&mut url).expect("its address");
-        Self { child, url: url.trim().to_owned() }
+        let url = first_line(&mut child);
+        Self { child, url }
     }
 
     fn address(&self) -> &str {
@@ -63,6 +75,7 @@ fn seen(stream: &mut TcpStream) -> (Vec<u8>, &'static str) {
         match stream.read(&mut buffer) {
             Ok(0) => return (bytes, "closed"),
             Ok(length) => bytes.extend_from_slice(&buffer[..length]),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
                 return (bytes, "open");
             }
@@ -175,35 +188,57 @@ fn plugfest(args: &[&str]) -> Told {
     Told { status: output.status.code().unwrap_or(-1), out: text(&output.stdout), err: text(&output.stderr) }
 }
 
-/// Packs the conformance plugin of the real SDK.
-fn package(folder: &tempfile::TempDir) -> String {
-    let path = folder.path().join("good.difypkg").display().to_string();
-    let told = plugfest(&["package", &root("fixtures/peers/dify-python"), "-o", &path]);
-    assert_eq!(told.status, 0, "{}", told.err);
-    path
-}
-
 fn root(path: &str) -> String {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path).display().to_string()
 }
 
+/// The commands of a page that show a launch without a cloud.
+fn commands(page: &str) -> Vec<Vec<String>> {
+    let text = std::fs::read_to_string(root(page)).expect("it is there");
+    let blocks = text.split("```").skip(1).step_by(2);
+    let block = blocks.into_iter().find(|block| block.contains("daemon launch")).expect("the commands");
+    let words = |line: &str| line.split_whitespace().skip(1).map(str::to_owned).collect();
+    block.lines().filter(|line| line.starts_with("plugfest ")).map(words).collect()
+}
+
+/// The first line of what a command shows, once it serves.
+fn first_line(child: &mut Child) -> String {
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().expect("its output")).read_line(&mut line).expect("its address");
+    line.trim().to_owned()
+}
+
 #[test]
-fn the_real_plugin_is_launched_and_called() {
-    let python = root("fixtures/peers/dify-python/build/venv/bin/python");
-    if !Path::new(&python).exists() {
+fn the_commands_of_the_readme_launch_and_call_the_real_plugin() {
+    let pages = ["README.md", "suites/dify-sri/README.md"].map(commands);
+    assert_eq!(pages[0], pages[1], "both pages show the same");
+    if !Path::new(&root("fixtures/peers/dify-python/build/venv/bin/python")).exists() {
         return println!("not-run: fixtures/peers/dify-python is not set up");
     }
     let folder = tempfile::tempdir().expect("a folder");
-    let package = package(&folder);
+    let package = folder.path().join("good.difypkg").display().to_string();
     for profile in ["document", "go-daemon"] {
-        let served = Served::start(&["--api-key", "k", "--python", &python]);
-        let words = ["mock", "dify-sri", "daemon", "launch", &package, "--url", &served.url];
-        let told = plugfest(&[&words[..], &["--api-key", "k", "--profile", profile]].concat());
-        assert_eq!(told.status, 0, "{}{}", told.out, told.err);
+        let [pack, serve, launch] = &pages[0][..] else { panic!("three commands: {:?}", pages[0]) };
+        let here = |words: &[String], url: &str| -> Command {
+            let word = |word: &String| {
+                let word = word.replace("http://127.0.0.1:8080", url).replace("good.difypkg", &package);
+                if word == "8080" { "0".to_owned() } else { word }
+            };
+            let mut command = Command::new(env!("CARGO_BIN_EXE_plugfest"));
+            command.current_dir(root("")).args(words.iter().map(word));
+            command
+        };
+        assert!(here(pack, "").status().expect("it runs").success());
+        let mut child = here(serve, "").stdout(Stdio::piped()).spawn().expect("it runs");
+        let url = first_line(&mut child);
+        let served = Served { child, url };
+        let output = here(launch, &served.url).args(["--profile", profile]).output().expect("it runs");
+        let told = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{told}{}", String::from_utf8_lossy(&output.stderr));
         for line in ["ping: pong", "build/success", "run/success endpoint=http://127.0.0.1:", "installed "] {
-            assert!(told.out.contains(line), "{line}: {}", told.out);
+            assert!(told.contains(line), "{line}: {told}");
         }
-        assert!(told.out.lines().last().is_some_and(|line| line.contains("\"hello\"")), "{}", told.out);
+        assert!(told.lines().last().is_some_and(|line| line.contains("\"hello\"")), "{told}");
     }
 }
 
@@ -227,69 +262,57 @@ fn a_requirement_that_is_not_there_fails_the_build() {
     assert!(told.err.contains("plugfest-no-such-package==0.0.0 is not installed"), "{}", told.err);
 }
 
-/// The daemon's command line with these words after `launch`.
-fn launch(words: &[&str]) -> Told {
-    plugfest(&[&["mock", "dify-sri", "daemon", "launch"], words].concat())
-}
-
-#[test]
-fn a_launch_that_cannot_begin_says_why() {
-    let told = launch(&["p", "--url", "nonsense", "--api-key", "k"]);
-    assert!(told.status == 2 && told.err.contains("\"nonsense\" is no http URL"), "{}", told.err);
-    let told = launch(&["p", "--url", "http://127.0.0.1:1"]);
-    assert!(told.status == 2 && told.err.contains("--api-key is missing"), "{}", told.err);
-    let told = launch(&["p", "--url", "http://127.0.0.1:1", "--api-key", "k"]);
-    assert!(told.status == 1 && told.err.contains("Connection refused"), "{}", told.err);
-}
-
-#[test]
-fn a_wrong_key_and_what_is_no_package_are_told() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("no.difypkg");
-    std::fs::write(&path, "this is no zip archive\n").expect("a file");
-    let path = path.display().to_string();
-    let served = Served::start(&["--api-key", "k"]);
-    let told = launch(&[&path, "--url", &served.url, "--api-key", "wrong"]);
-    assert!(told.status == 1 && told.err.contains("status 401"), "{}", told.err);
-    let told = launch(&[&path, "--url", &served.url, "--api-key", "k"]);
-    assert!(told.status == 1 && told.err.contains("status 400"), "{}", told.err);
-    let told = launch(&["/nonexistent.difypkg", "--url", &served.url, "--api-key", "k"]);
-    assert!(told.status == 1 && told.err.contains("/nonexistent.difypkg"), "{}", told.err);
-}
-
-#[test]
-fn a_peer_that_speaks_tls_is_no_runtime() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    let url = format!("http://{}", listener.local_addr().expect("an address"));
-    let server = std::thread::spawn(move || {
-        let (mut stream, _) = listener.accept().expect("a client");
-        let _ = stream.read(&mut [0; 1024]);
-        let _ = stream.write_all(b"\x15\x03\x01\x00\x02\x02\x46");
-    });
-    let told = launch(&["p", "--url", &url, "--api-key", "k"]);
-    server.join().expect("no panic");
-    assert!(told.status == 1 && told.err.starts_with("ping: "), "{} {}", told.status, told.err);
-}
-
-#[test]
-fn a_script_with_an_error_shows_its_place() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("s.toml");
-    std::fs::write(&path, "role = \"daemon\"\n[[stp]]\n").expect("a file");
-    let runtime = |script: &str| plugfest(&["mock", "dify-sri", "runtime", "--script", script]);
-    let told = runtime(&path.display().to_string());
-    assert_eq!(told.status, 2, "{}", told.err);
-    assert!(told.err.contains("s.toml:2:3") && told.err.contains("did you mean `step`?"), "{}", told.err);
-    let told = runtime("stal");
-    assert!(told.status == 2 && told.err.contains("did you mean `stall`?"), "{}", told.err);
-    let told = runtime("failed[never]");
-    assert!(told.status == 2 && told.err.contains("healthz, start, build, run, end"), "{}", told.err);
-}
-
 #[test]
 fn a_scenario_of_the_suite_is_a_script() {
     let served = Served::start(&["--script", &root("suites/dify-sri/failure/no-end.toml")]);
     let told = exchange("no-end", &served);
     assert!(told.contains("\"Stage\": \"run\", \"State\": \"success\""), "{told}");
     assert!(!told.contains("\"Stage\": \"end\""), "{told}");
+}
+
+/// What a person reads when a mutant breaks this case, from the simulator, so that it is the same every time.
+fn block(role: &str, mutant: &str, case: &str) -> String {
+    let suite = Corpus::embedded().suite("dify-sri").expect("it is shipped");
+    let reference = mocks::reference("dify-sri", role).expect("it is bundled");
+    let subject = mocks::subject(reference, "plugfest", Some(mutant));
+    let selection =
+        Selection { profile: "document".into(), prefixes: vec![case.into()], ..Selection::default() };
+    let plan = Plan::build(&suite, &subject, &selection).ok().expect("it can be planned");
+    let folder = tempfile::tempdir().expect("a folder");
+    let options = Options {
+        vehicle: Vehicle::Simulator(Faults::default()),
+        turns: Turns::new(1),
+        workers: 1,
+        ignore_needs: true,
+        folder: folder.path().into(),
+        every_exchange: false,
+        stop: Arc::default(),
+    };
+    let vehicle = "simulator";
+    let about =
+        About { suite: &suite, subject: &subject, profile: "document", vehicle, again: "", decides: true };
+    let mut bytes = Vec::new();
+    let mut human = Human::new(&mut bytes);
+    runner::run(&suite, &plan, &options, &mut |event| {
+        if matches!(event, RunEvent::Finished(_)) {
+            human.on(about, &event);
+        }
+    });
+    drop(human);
+    let text = anstream::adapter::strip_str(&String::from_utf8_lossy(&bytes)).to_string();
+    text.lines().filter(|line| !line.contains("transcript: ")).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_block_of_a_broken_stage_tells_all_of_it() {
+    let blocks = [
+        block("runtime", "success-after-failure", "launch/failed-build"),
+        block("daemon", "success-after-failure", "failure/stays-failed"),
+        block("runtime", "event-over-two-lines", "launch/good"),
+    ];
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path(concat!(env!("CARGO_MANIFEST_DIR"), "/reports/snapshots"));
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| insta::assert_snapshot!("dify-sri__block", blocks.join("\n\n")));
 }
