@@ -83,7 +83,6 @@ pub const MUTANTS: &[Mutant] = &[
     also(runtime("accept-wanted", "SRI-LAUNCH-07"), &["SRI-LAUNCH-01"]),
     runtime("large-upload-passes", "SRI-AUTH-04"),
     also(go(runtime("launch-redirects", "SRI-LAUNCH-15")), &["SRI-LAUNCH-01"]),
-    runtime("large-package-is-dropped", "SRI-LAUNCH-08"),
     runtime("version-of-three-wanted", "SRI-NAME-01"),
     runtime("closes-late", "SRI-SSE-08b"),
     also(go(runtime("stream-never-ends", "SRI-SSE-11")), &["SRI-SSE-08a"]),

@@ -246,9 +246,6 @@ impl Runtime {
             ("POST", "/v1/launch") if self.is("launch-redirects") => {
                 out.write(wire, answer(307, "text/plain", "elsewhere"));
             }
-            ("POST", "/v1/launch") if self.is("large-package-is-dropped") && size(body.as_ref()) > LARGE => {
-                self.leave(wire, out);
-            }
             ("POST", "/v1/launch") => self.launch(wire, body, out),
             ("POST", path) if path.starts_with("/fn/") && self.python.is_some() => {
                 self.invoke_really(wire, path, body, out);
@@ -590,15 +587,6 @@ impl Runtime {
 /// Mutants: what stands in the place of an event.
 const PAUSE: &str = "pause";
 const HEAD: &str = "head";
-/// A mutant: a package that is too much.
-const LARGE: usize = 40 << 20;
-
-/// The bytes of the package in a form.
-fn size(form: Option<&Datum>) -> usize {
-    let body = form.and_then(|form| form.get("context")).and_then(|part| part.get("body"));
-    body.and_then(Datum::as_bytes).map_or(0, |bytes| bytes.len())
-}
-
 /// The length that a head announces.
 fn length(head: &Datum) -> usize {
     header(head, "content-length").and_then(|length| length.parse().ok()).unwrap_or_default()
