@@ -24,6 +24,8 @@ mod wrong;
 
 /// How long nothing comes until the peer counts as silent.
 const SILENCE: Duration = Duration::from_millis(250);
+/// How long the first byte of a long answer may take.
+const FIRST: Duration = Duration::from_millis(1500);
 /// A heartbeat of the script `drip`.
 const BEAT: &[u8] = b"e\r\n: still here\n\n\r\n";
 /// How much of a long answer is shown.
@@ -76,6 +78,8 @@ fn seen(stream: &mut TcpStream) -> (Vec<u8>, &'static str) {
             Ok(0) => return (bytes, "closed"),
             Ok(length) => bytes.extend_from_slice(&buffer[..length]),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error)
+                if error.kind() == ErrorKind::WouldBlock && bytes.is_empty() && begun.elapsed() < FIRST => {}
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
                 return (bytes, "open");
             }

@@ -31,10 +31,7 @@ pub(super) fn measure(_: &Bench) -> Result<Vec<Figure>, String> {
     let lines = |bytes: &[u8]| all(JsonLines::default(), bytes);
     let items = |bytes: &[u8]| all(Cbor::default(), bytes);
     let frames = |bytes: &[u8]| all(Apisix::runner_side(), bytes);
-    let sse = |what: &str, bytes: &[u8]| {
-        let figure = figure(what, bytes, events::ours, events::theirs)?;
-        Ok::<_, String>(Figure { budget: Budget::Times(1.0), ..figure })
-    };
+    let sse = |what: &str, bytes: &[u8]| figure(what, bytes, events::ours, events::theirs, 1.0);
     Ok(vec![
         figure(
             "JSON lines of a session, 100 bytes each",
