@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 
-use super::{Served, Told, plugfest, root};
+use super::{Served, Told, plugfest};
 
 /// The daemon's command line with these words after `launch`.
 fn launch(words: &[&str]) -> Told {
