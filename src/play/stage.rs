@@ -244,7 +244,10 @@ impl<'a> Stage<'a> {
             return self.interrupt();
         }
         if script.subject.driver.is_none() {
-            return Ran::Failed(format!("the subject has no driver and no [op.{op}] command"));
+            let page = format!("suites/{}/SUBJECT.md", script.subject.suite);
+            return Ran::Failed(format!(
+                "the subject has no driver and no [op.{op}] command; {page} says what one must do"
+            ));
         }
         let driver =
             script.lanes.iter().position(|lane| matches!(lane.source, LaneSource::Declared(Source::Driver)));
