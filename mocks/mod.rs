@@ -124,9 +124,26 @@ pub fn package(name: &str) -> Option<Vec<u8>> {
 /// The program behind a command line, as the simulator starts it.
 pub fn program(argv: &[String], _: &BTreeMap<String, String>) -> Option<Box<dyn Actor>> {
     match argv {
-        [mock, suite, role, rest @ ..] if mock == "mock" => (reference(suite, role)?.make)(rest).ok(),
+        [mock, suite, role, rest @ ..] if mock == "mock" => {
+            let made = (reference(suite, role)?.make)(rest);
+            Some(made.unwrap_or_else(|why| Box::new(Misused(why))))
+        }
         [seconds] if seconds.parse::<u32>().is_ok() => Some(Box::new(Sleeper)),
         _ => None,
+    }
+}
+
+/// A reference whose command line is none: says so and ends.
+struct Misused(String);
+
+impl Actor for Misused {
+    fn on(&mut self, event: &crate::actor::Event, doings: &mut Vec<Doing>) {
+        if matches!(event.what, crate::actor::What::Start { .. }) {
+            let mut hands = Hands::default();
+            let mut out = hands.at(doings);
+            out.complain(&self.0);
+            out.exit(Exit::Code(2));
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use super::document;
 use crate::datum::{Datum, notation};
 use crate::protocol::arcaflow::schema::Schema;
 
@@ -83,13 +84,29 @@ pub static SCHEMA: LazyLock<Datum> = LazyLock::new(|| {
     Datum::map([("steps", Datum::map(steps))])
 });
 
+/// The same steps in the words of the document, for its hello. It has no type for `any`, and no signals.
+pub static STEPS_OF_THE_DOCUMENT: LazyLock<Datum> = LazyLock::new(|| {
+    let steps = STEPS.iter().filter(|(id, ..)| *id != "any").map(|(id, input, outputs, _)| {
+        let outputs = outputs.iter().map(|(output, properties)| {
+            ((*output).to_owned(), Datum::map([("schema", document::object(&parsed(properties)))]))
+        });
+        let step =
+            Datum::map([("input", document::object(&parsed(input))), ("outputs", Datum::map(outputs))]);
+        ((*id).to_owned(), step)
+    });
+    Datum::map(steps)
+});
+
 /// The same, for checking inputs and outputs.
 pub static TYPES: LazyLock<Schema> =
     LazyLock::new(|| Schema::read(&SCHEMA).expect("the contract's schema is valid"));
 
+fn parsed(properties: &str) -> Datum {
+    notation::parse_datum(properties).expect("the contract's schema is notation")
+}
+
 fn scope(id: &str, properties: &str) -> Datum {
-    let properties = notation::parse_datum(properties).expect("the contract's schema is notation");
-    let object = Datum::map([("id", Datum::text(id)), ("properties", properties)]);
+    let object = Datum::map([("id", Datum::text(id)), ("properties", parsed(properties))]);
     Datum::map([("objects", Datum::map([(id.to_owned(), object)])), ("root", Datum::text(id))])
 }
 

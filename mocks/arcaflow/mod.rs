@@ -1,6 +1,7 @@
 //! References of the Arcaflow plugin protocol.
 
 mod contract;
+mod document;
 mod engine;
 mod greeting;
 mod mutants;
@@ -15,13 +16,18 @@ use super::{Reference, SubjectOf};
 pub const PLUGIN: Reference = Reference {
     suite: "arcaflow",
     role: "plugin",
-    profiles: &["v3"],
+    profiles: &["v3", "v1", "document"],
     about: "a plugin with the steps of the conformance contract, for people who write an engine",
     usage: "--atp             speak the protocol on standard input and output\n\
+            --profile NAME    v3 (default), v1, or document (which needs no --atp)\n\
             --schema          print the schema as YAML\n\
             --mutant NAME     deviate in one named way (see `plugfest list`)",
     make: plugin::make,
-    subject: || SubjectOf { capabilities: &["conformance-plugin"], ..SubjectOf::default() },
+    subject: || SubjectOf {
+        args: &["--profile", "{profile}"],
+        capabilities: &["conformance-plugin"],
+        ..SubjectOf::default()
+    },
 };
 
 /// The reference engine: runs one step of any plugin, as an ideal engine would.

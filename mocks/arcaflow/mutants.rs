@@ -19,6 +19,10 @@ const fn under(profile: &'static str, mutant: Mutant) -> Mutant {
     Mutant { profile, ..mutant }
 }
 
+const fn document(name: &'static str, breaks: &'static str, also: &'static [&'static str]) -> Mutant {
+    Mutant { name, role: "plugin", breaks, also, profile: "document" }
+}
+
 const fn also(mutant: Mutant, also: &'static [&'static str]) -> Mutant {
     Mutant { also, ..mutant }
 }
@@ -100,6 +104,55 @@ pub const MUTANTS: &[Mutant] = &[
     plugin("end-of-input-ignored", "ARCA3-DONE-03"),
     plugin("end-of-input-status-zero", "ARCA3-DONE-03"),
     plugin("interrupt-ends-plugin", "ARCA3-TERM-02"),
+    // Messages in other words.
+    plugin("indefinite-length-refused", "ARCA-STREAM-05"),
+    plugin("nesting-refused", "ARCA-STREAM-09"),
+    also(plugin("key-twice", "ARCA-STREAM-12"), &["ARCA3-WORK-01"]),
+    plugin("unknown-keys-refused", "ARCA3-MSG-04"),
+    plugin("refusal-loses-run-id", "ARCA3-WORK-08b"),
+    plugin("late-signal-hangs", "ARCA3-SIG-03"),
+    plugin("bare-client-done-refused", "ARCA3-DONE-04"),
+    plugin("gives-up-waiting", "ARCA3-IDLE-01a"),
+    plugin("limits-exclusive", "ARCA-DATA-09"),
+    plugin("optional-is-required", "ARCA-DATA-05"),
+    plugin("child-outlives", "ARCA3-IDLE-01b"),
+    // The command line.
+    also(plugin("atp-is-not-enough", "ARCA-CLI-01"), &["ARCA3-START-02", "ARCA3-WORK-01", "ARCA3-DONE-01a"]),
+    plugin("prints-another-schema", "ARCA-CLI-02"),
+    plugin("unknown-option-ignored", "ARCA-CLI-04a"),
+    // Version 1: one task.
+    under("v1", also(plugin("acknowledges-in-version-1", "ARCA1-WORK-01"), &["ARCA-STREAM-01"])),
+    under("v1", plugin("stays-after-output", "ARCA1-WORK-01")),
+    under("v1", also(plugin("failure-is-an-output", "ARCA1-WORK-02"), &["ARCA1-WORK-01"])),
+    // The document: hello.
+    document("waits-to-be-asked", "ARCA-HELLO-01", &["ARCA-HELLO-05", "ARCA-IDLE-02"]),
+    document("hello-says-schema", "ARCA-HELLO-02", &["ARCA-HELLO-01"]),
+    document("version-zero", "ARCA-HELLO-03a", &[]),
+    document("version-seven", "ARCA-HELLO-03b", &[]),
+    document("step-without-outputs", "ARCA-HELLO-04", &["ARCA-WORK-02"]),
+    document("types-of-the-deployed", "ARCA-HELLO-04", &["ARCA-WORK-02"]),
+    document("hello-repeated", "ARCA-HELLO-05", &["ARCA-IDLE-02", "ARCA-WORK-01a"]),
+    document("input-schema-lies", "ARCA-HELLO-06", &[]),
+    document("impatient", "ARCA-IDLE-02", &["ARCA-HELLO-05"]),
+    // The document: work.
+    document("no-acknowledgement", "ARCA-WORK-01a", &[]),
+    document("acknowledges-when-done", "ARCA-WORK-01b", &[]),
+    document("output-twice", "ARCA-WORK-02", &["ARCA-STREAM-01"]),
+    document("output-without-logs", "ARCA-WORK-03a", &[]),
+    document("logs-are-a-list", "ARCA-WORK-03b", &[]),
+    document("unfit-input-status-zero", "ARCA-WORK-04a", &[]),
+    document("unfit-input-is-silent", "ARCA-WORK-04b", &[]),
+    document("unfit-input-gets-output", "ARCA-WORK-04c", &[]),
+    document("crash-status-zero", "ARCA-WORK-05a", &[]),
+    document("crash-is-silent", "ARCA-WORK-05b", &[]),
+    document("acknowledgement-says-more", "ARCA-WORK-08", &[]),
+    // The document: the end.
+    document("sigterm-ignored", "ARCA-TERM-01", &[]),
+    document("sigterm-cuts-a-message", "ARCA-TERM-02", &["ARCA-STREAM-01"]),
+    document("sigterm-leaves-children", "ARCA-TERM-02", &[]),
+    document("sigterm-after-output-ignored", "ARCA-TERM-03", &[]),
+    document("sigterm-by-default", "ARCA-TERM-04", &[]),
+    document("end-of-input-awaited", "ARCA-EOF-01", &[]),
     // The engine: stream.
     also(engine("line-end-after-message", "ARCAE-STREAM-01"), &["ARCAE-WORK-01"]),
     engine("read-is-message", "ARCAE-STREAM-02"),

@@ -34,6 +34,12 @@ const OURS: [&str; 5] = ["start", "reply", "end", "term", "gap"];
 /// Most bytes that a subject may send in a case.
 const FLOOD: u64 = 64 << 20;
 
+/// Whether a rule holds in a profile and mode.
+fn binds(rule: &Rule, profile: &str, mode: &str) -> bool {
+    let holds = |names: &[Text], name: &str| names.is_empty() || names.iter().any(|text| text.text == name);
+    holds(&rule.profiles, profile) && holds(&rule.modes, mode)
+}
+
 /// Names that every case has, beside what its files bind.
 const GIVEN: [&str; 9] = ["dir", "socket", "port", "url", "api_key", "peer", "upstream", "self", "now"];
 
@@ -624,7 +630,8 @@ impl Builder<'_> {
         let mut guards = Vec::new();
         for (n, rule) in self.scenario.rules.iter().enumerate() {
             self.check_rows(&rule.rows);
-            if rule.rows.is_empty() || rule.rows.iter().any(|row| row.text == self.row) {
+            let in_row = rule.rows.is_empty() || rule.rows.iter().any(|row| row.text == self.row);
+            if in_row && binds(rule, profile, mode) {
                 guards.extend(self.guard(rule, format!("rule#{}", n + 1), false));
             }
         }
@@ -647,13 +654,10 @@ impl Builder<'_> {
     }
 
     fn applies(&self, rule: &Rule, profile: &str, mode: &str) -> bool {
-        let holds =
-            |names: &[Text], name: &str| names.is_empty() || names.iter().any(|text| text.text == name);
         let id = rule.id.as_ref().map(|id| id.text.as_str()).unwrap_or_default();
         let lanes_exist =
             rule.on.iter().all(|on| on.text == EACH || self.lanes.iter().any(|lane| lane.name == on.text));
-        holds(&rule.profiles, profile)
-            && holds(&rule.modes, mode)
+        binds(rule, profile, mode)
             && rule.role.as_ref().is_none_or(|role| role.text == self.scenario.role.text)
             && !self.scenario.off.iter().any(|(off, _)| off.text == id)
             && lanes_exist

@@ -2,13 +2,15 @@
 
 #[cfg(test)]
 mod captures;
+mod document;
 pub mod schema;
 mod watch;
 
 use super::Watch;
 use crate::datum::Datum;
 
-/// The predicates of `$check`: `schema` (a hello's schema that the deployed engine accepts).
+/// The predicates of `$check`: `schema` (a hello's schema that the deployed engine accepts), `document_hello` (a hello
+/// that fits the document's JSON schema, repaired), `cancel_handlers`, `shallow`, `distinct_keys`.
 ///
 /// # Errors
 /// What is wrong with the value.
@@ -18,6 +20,7 @@ pub fn check(name: &str, datum: &Datum) -> Result<(), String> {
         "cancel_handlers" => {
             schema::Schema::read(datum).map_err(|fault| fault.to_string()).and_then(cancel_handlers)
         }
+        "document_hello" => document::hello(datum),
         "shallow" => shallow(datum, 1),
         "distinct_keys" => distinct_keys(datum),
         _ => Err(format!("arcaflow has no check `{name}`")),
@@ -25,7 +28,7 @@ pub fn check(name: &str, datum: &Datum) -> Result<(), String> {
 }
 
 /// The names of the predicates.
-pub const CHECKS: [&str; 4] = ["schema", "cancel_handlers", "shallow", "distinct_keys"];
+pub const CHECKS: [&str; 5] = ["schema", "document_hello", "cancel_handlers", "shallow", "distinct_keys"];
 
 /// No map in it has the same key twice.
 fn distinct_keys(datum: &Datum) -> Result<(), String> {

@@ -26,6 +26,10 @@ impl Watch for ResultsFit {
             self.schema = Schema::read(schema).ok();
             return Ok(());
         }
+        if let Some(steps) = message.get("steps").filter(|_| self.bare) {
+            self.schema = Schema::read(&super::document::deployed(steps)).ok();
+            return Ok(());
+        }
         let is_result = message.get("id").and_then(Datum::as_int) == Some(2);
         let data = match self.bare {
             true => Some(message).filter(|_| message.get("output_id").is_some()),

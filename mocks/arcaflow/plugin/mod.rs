@@ -1,4 +1,7 @@
-//! The reference plugin: profile `v3` of the protocol on standard input and output.
+//! The reference plugin: on standard input and output, in each profile of the protocol.
+
+mod hello;
+mod task;
 
 use std::collections::BTreeMap;
 
@@ -7,12 +10,13 @@ use super::mutants::is_mutant;
 use crate::actor::{Act, Actor, CloseHow, Doing, Event, Exit, Nanos, Part, Payload, Target, What, WireId};
 use crate::codec::cbor::{self, Cbor};
 use crate::codec::{Codec, Message};
-use crate::datum::{Datum, Generated};
+use crate::datum::{Datum, Head};
 use crate::mocks::{Acting, Hands, flag, option};
-use crate::protocol::arcaflow::schema::Schema;
 
 /// How long the child of the step `spawn` sleeps, in seconds.
 const CHILD_SLEEPS: &str = "60";
+/// How long a mutant waits for work.
+const IMPATIENCE: Nanos = 200_000_000;
 
 /// Makes a plugin from its command line.
 ///
@@ -24,25 +28,48 @@ pub fn make(args: &[String]) -> Result<Box<dyn Actor>, String> {
     if !mutant.is_empty() && !is_mutant("plugin", &mutant) {
         return Err(format!("the arcaflow plugin has no mutant `{mutant}`"));
     }
+    let dialect = match option(&mut args, "--profile").as_deref() {
+        None | Some("v3") => Dialect::V3,
+        Some("v1") => Dialect::V1,
+        Some("document") => Dialect::Document,
+        Some(other) => return Err(format!("unknown profile {other} (known: v3, v1, document)")),
+    };
     let schema_only = flag(&mut args, "--schema");
     let atp = flag(&mut args, "--atp");
-    if let Some(unknown) = args.first() {
+    if let Some(unknown) = args.first().filter(|_| mutant != "unknown-option-ignored") {
         return Err(format!("unknown option {unknown}"));
     }
-    if !atp && !schema_only {
+    if !atp && !schema_only && args.is_empty() && dialect != Dialect::Document {
         return Err("say --atp to speak the protocol, --schema to print the schema".into());
     }
-    Ok(Box::new(Plugin { mutant, schema_only, ..Plugin::default() }))
+    Ok(Box::new(Plugin { mutant, dialect, schema_only, ..Plugin::default() }))
+}
+
+/// The profiles of the protocol.
+#[derive(Clone, Copy, Default, PartialEq)]
+enum Dialect {
+    /// Deployed: null, hello, many runs, each message with its run id.
+    #[default]
+    V3,
+    /// Deployed before: null, hello, one task, its bare output.
+    V1,
+    /// The document: hello unasked, one task, acknowledged, its bare output; stays until SIGTERM.
+    Document,
 }
 
 /// The plugin.
 #[derive(Default)]
 struct Plugin {
     mutant: String,
+    dialect: Dialect,
     schema_only: bool,
     hands: Hands,
     codec: Cbor,
     greeted: bool,
+    /// A task was taken, in the profiles of one task.
+    has_task: bool,
+    /// Its output was given.
+    is_done: bool,
     /// Runs that wait, by run id (its encoding, so that any type will do).
     waiting: Vec<Waiting>,
     children: u32,
@@ -96,17 +123,22 @@ impl Plugin {
 
     fn start(&mut self, out: &mut Acting<'_>) {
         if self.schema_only {
-            out.print(format!("{}\n", yaml_of(&SCHEMA)).into_bytes());
+            let printed = if self.is("prints-another-schema") { &Datum::Null } else { &*SCHEMA };
+            out.print(format!("{}\n", hello::yaml_of(printed)).into_bytes());
             return out.exit(Exit::Code(0));
         }
         if self.is("banner-on-stdout") {
             out.print(b"plugin starting\n".to_vec());
         }
-        if self.is("hello-unprompted") {
+        let unasked = self.dialect == Dialect::Document && !self.is("waits-to-be-asked");
+        if self.is("hello-unprompted") || unasked {
             self.greet(out);
         }
-        if self.is("child-before-work") {
+        if self.is("child-before-work") || self.is("child-outlives") {
             self.spawn(out);
+        }
+        if self.is("impatient") {
+            out.wake(self.now + IMPATIENCE);
         }
         if self.is("listens-before-work") {
             let at = crate::actor::Address::Tcp("127.0.0.1:0".into());
@@ -165,17 +197,30 @@ impl Plugin {
         if self.is("bad-utf8-passes") && reason.contains("UTF-8") {
             return;
         }
+        if self.dialect != Dialect::V3 {
+            return self.crash(reason, out);
+        }
         let server_fatal = !self.is("ill-formed-not-fatal");
         self.error("", reason, false, server_fatal, out);
         self.leaving = Some(1);
     }
 
     fn message(&mut self, message: Message, out: &mut Acting<'_>) {
+        let gave_up = self.is("gives-up-waiting") && self.now > IMPATIENCE;
+        if !self.greeted && (gave_up || self.is("atp-is-not-enough")) {
+            return;
+        }
         if !self.greeted {
             return self.greet(out);
         }
+        if self.dialect != Dialect::V3 {
+            return self.task(&message.datum, out);
+        }
         let datum =
             if self.is("state-leaks-into-message") { self.completed(message.datum) } else { message.datum };
+        if let Some(why) = self.dislikes(&datum) {
+            return self.refuse(&run_text(datum.get("run_id")), why, out);
+        }
         let id = datum.get("id");
         let run = datum.get("run_id").cloned();
         match (datum.as_map(), id.and_then(Datum::as_int)) {
@@ -201,39 +246,30 @@ impl Plugin {
         }
     }
 
+    /// Mutants that take fewer messages than there are.
+    fn dislikes(&self, datum: &Datum) -> Option<&'static str> {
+        match self.mutant.as_str() {
+            "indefinite-length-refused" => has_indefinite(datum).then_some("a length is missing"),
+            "nesting-refused" => (depth(datum) > 16).then_some("too deep"),
+            "unknown-keys-refused" => {
+                let known = ["id", "run_id", "data"].map(Datum::text);
+                let entries = datum.as_map().unwrap_or_default();
+                entries.iter().any(|(key, _)| !known.contains(key)).then_some("an unknown key")
+            }
+            "bare-client-done-refused" => {
+                let is_bare = datum.as_map().is_some_and(|entries| entries.len() < 3);
+                (is_bare && datum.get("id").and_then(Datum::as_int) == Some(4)).then_some("a key is missing")
+            }
+            _ => None,
+        }
+    }
+
     /// A mutant: fills what a message lacks from the message before it.
     fn completed(&mut self, datum: Datum) -> Datum {
         let lacks = datum.as_map().is_none_or(|entries| entries.len() < 3);
         match (lacks, self.last.start.clone()) {
             (true, Some(last)) if datum.get("id").is_none_or(|id| id.as_int() == Some(1)) => last,
             _ => datum,
-        }
-    }
-
-    fn greet(&mut self, out: &mut Acting<'_>) {
-        self.greeted = true;
-        let version = match self.mutant.as_str() {
-            "version-two" => Datum::from(2_i64),
-            "version-text" => Datum::text("3"),
-            "version-float" => Datum::from(3.0),
-            _ => Datum::from(3_i64),
-        };
-        let schema = match self.mutant.as_str() {
-            "schema-root-missing" => broken_schema(),
-            "hello-too-deep" => deep_schema(),
-            _ => SCHEMA.clone(),
-        };
-        let mut hello = vec![("version", version), ("schema", schema)];
-        if self.is("hello-extra-key") {
-            hello.push(("name", Datum::text("plugin")));
-        }
-        if self.is("hello-without-schema") {
-            hello.remove(1);
-        }
-        let hello = Datum::map(hello);
-        self.send(&hello, out);
-        if self.is("hello-twice") {
-            self.send(&hello, out);
         }
     }
 
@@ -249,7 +285,8 @@ impl Plugin {
             if self.is("incomplete-start-ignored") {
                 return;
             }
-            return self.error(&name, "the work start lacks id or config", true, false, out);
+            let name = if self.is("refusal-loses-run-id") { "" } else { name.as_str() };
+            return self.error(name, "the work start lacks id or config", true, false, out);
         };
         self.last.start = Some(message.clone());
         if self.is("second-start-replaces-first") && self.waiting.iter().any(|waiting| waiting.run == run) {
@@ -285,11 +322,20 @@ impl Plugin {
         if self.is("limit-off-by-one") && config.get("count").and_then(Datum::as_int) == Some(6) {
             return Ok(config.clone());
         }
+        if self.is("limits-exclusive") && config.get("count").and_then(Datum::as_int) == Some(5) {
+            return Err("count is too large".into());
+        }
+        if self.is("optional-is-required") && config.get("i").is_some() && config.get("m").is_none() {
+            return Err("m is missing".into());
+        }
         input.accept(config).map_err(|fault| fault.to_string())
     }
 
     /// A work start that cannot be done: the run fails, the plugin goes on.
     fn refuse(&mut self, run: &str, why: &str, out: &mut Acting<'_>) {
+        if self.dialect != Dialect::V3 {
+            return self.crash(why, out);
+        }
         match self.mutant.as_str() {
             "refusal-is-silent" => {}
             "refusal-is-server-fatal" => self.error(run, why, true, true, out),
@@ -314,6 +360,9 @@ impl Plugin {
                 _ => self.refuse(&run_text(Some(&run_id)), &why, out),
             },
             Deed::Exit(_) if self.is("exit-is-silence") => {}
+            Deed::Exit(_) if self.dialect != Dialect::V3 => {
+                self.crash("the step has ended the process", out);
+            }
             Deed::Exit(status) => out.exit(Exit::Code(if self.is("exit-status-zero") { 0 } else { status })),
             Deed::Wait(millis) if self.is("waits-in-line") => {
                 let until = self.waiting.last().map_or(self.now, |last| last.until) + millis * 1_000_000;
@@ -382,6 +431,9 @@ impl Plugin {
     }
 
     fn result(&mut self, run: Datum, id: &str, data: Datum, logs: String, out: &mut Acting<'_>) {
+        if self.dialect != Dialect::V3 {
+            return self.give(id, data, &logs, out);
+        }
         let logs = if self.is("logs-of-earlier-runs") {
             self.last.logs += &logs;
             self.last.logs.clone()
@@ -441,6 +493,10 @@ impl Plugin {
         let fits =
             data.and_then(|data| data.get("data")).and_then(Datum::as_map).is_some_and(<[_]>::is_empty);
         let found = self.waiting.iter().position(|waiting| Some(&waiting.run) == run.as_ref());
+        if found.is_none() && self.is("late-signal-hangs") {
+            self.waiting.push(Waiting { run: Datum::Null, until: Nanos::MAX, cancelled: false });
+            return;
+        }
         let why = match found {
             None => "no run of this id takes signals",
             Some(_) if signal != "cancel" => "the step takes no such signal",
@@ -472,8 +528,12 @@ impl Plugin {
     }
 
     fn input_ended(&mut self, out: &mut Acting<'_>) {
-        if self.leaving.is_some() || self.is("end-of-input-ignored") {
+        let ignored = self.is("end-of-input-ignored") || self.is("end-of-input-awaited");
+        if self.leaving.is_some() || ignored {
             return;
+        }
+        if self.dialect != Dialect::V3 && self.is_done {
+            return self.leaving = Some(0);
         }
         if self.codec.finish().is_some() && self.greeted {
             if self.is("claimed-length-is-awaited") {
@@ -485,6 +545,9 @@ impl Plugin {
     }
 
     fn time(&mut self, out: &mut Acting<'_>) {
+        if self.is("impatient") && !self.has_task && self.now >= IMPATIENCE {
+            return self.end(0, out);
+        }
         while let Some(at) = self.waiting.iter().position(|waiting| waiting.until <= self.now) {
             let Waiting { run, cancelled, .. } = self.waiting.remove(at);
             let output = if cancelled { "cancelled" } else { "success" };
@@ -501,6 +564,7 @@ impl Plugin {
 
     fn signal(&mut self, signal: i32, out: &mut Acting<'_>) {
         match signal {
+            15 if self.dialect != Dialect::V3 => self.terminated(out),
             15 => self.end(0, out),
             2 if self.is("interrupt-ends-plugin") => self.end(130, out),
             _ => {}
@@ -537,7 +601,13 @@ impl Plugin {
 
     fn send(&mut self, message: &Datum, out: &mut Acting<'_>) {
         let mut payload = Payload::default();
-        cbor::encode(message, &mut payload);
+        match message {
+            Datum::Map(entries, head) if self.is("key-twice") && entries.len() > 2 => {
+                let twice = entries.iter().chain(entries.first()).cloned().collect();
+                cbor::encode(&Datum::Map(twice, *head), &mut payload);
+            }
+            _ => cbor::encode(message, &mut payload),
+        }
         out.print(payload);
         if self.is("line-end-after-message") {
             out.print(b"\n".to_vec());
@@ -558,43 +628,21 @@ fn replace(data: Datum, key: &str, value: Datum) -> Datum {
     Datum::Map(entries.collect(), crate::datum::Head::Preferred)
 }
 
-/// A schema whose first input has no root object: the deployed engine crashes on it.
-fn broken_schema() -> Datum {
-    let scope = Datum::map([("objects", Datum::map::<String>([])), ("root", Datum::text("in"))]);
-    let output = Datum::map([("schema", scope.clone())]);
-    let step = Datum::map([
-        ("id", Datum::text("echo")),
-        ("input", scope),
-        ("outputs", Datum::map([("success", output)])),
-    ]);
-    let schema = Datum::map([("steps", Datum::map([("echo", step)]))]);
-    debug_assert!(Schema::read(&schema).is_err());
-    schema
-}
-
-/// A schema with a list of lists of lists, 40 levels deep.
-fn deep_schema() -> Datum {
-    let list = |items| Datum::map([("type_id", Datum::text("list")), ("items", items)]);
-    let deep = (0..40).fold(Datum::map([("type_id", Datum::text("string"))]), |items, _| list(items));
-    let property = Datum::map([("type", deep), ("required", Datum::from(false))]);
-    let object = Datum::map([("id", Datum::text("in")), ("properties", Datum::map([("deep", property)]))]);
-    let scope = Datum::map([("objects", Datum::map([("in", object)])), ("root", Datum::text("in"))]);
-    let output = Datum::map([("schema", scope.clone())]);
-    let step = Datum::map([
-        ("id", Datum::text("deep")),
-        ("input", scope),
-        ("outputs", Datum::map([("success", output)])),
-    ]);
-    let mut steps = SCHEMA.get("steps").and_then(Datum::as_map).unwrap_or_default().to_vec();
-    steps.push((Datum::text("deep"), step));
-    Datum::map([("steps", Datum::Map(steps, crate::datum::Head::Preferred))])
-}
-
-/// JSON is YAML.
-fn yaml_of(datum: &Datum) -> String {
-    let mut bytes = Vec::new();
-    match crate::codec::json::encode(datum, &mut bytes) {
-        Ok(()) => String::from_utf8_lossy(&bytes).into_owned(),
-        Err(_) => Datum::Gen(Generated::Text(0)).to_string(),
+/// Whether a map, list or text in it says its end instead of its length.
+fn has_indefinite(datum: &Datum) -> bool {
+    match datum {
+        Datum::Map(_, Head::Indefinite) | Datum::Array(_, Head::Indefinite) => true,
+        Datum::Map(entries, _) => entries.iter().any(|(_, value)| has_indefinite(value)),
+        Datum::Array(items, _) => items.iter().any(has_indefinite),
+        _ => false,
     }
+}
+
+fn depth(datum: &Datum) -> usize {
+    let inner = match datum {
+        Datum::Map(entries, _) => entries.iter().map(|(_, value)| depth(value)).max(),
+        Datum::Array(items, _) => items.iter().map(depth).max(),
+        _ => return 0,
+    };
+    1 + inner.unwrap_or_default()
 }
