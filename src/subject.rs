@@ -317,7 +317,7 @@ fn secrets(root: &Table<'_>) -> Secrets {
     let mut secrets = Secrets::default();
     let inner = root.table("secret");
     let names = inner.iter().flat_map(|table| table.keys().map(|key| key.text.clone())).collect::<Vec<_>>();
-    let own = root.has("api_key").then(|| (root, "api_key"));
+    let own = root.has("api_key").then_some((root, "api_key"));
     let others = inner.iter().flat_map(|table| names.iter().map(move |name| (table, name.as_str())));
     for (table, name) in own.into_iter().chain(others) {
         let added = secret(table, name).and_then(|value| secrets.add(name, &value));

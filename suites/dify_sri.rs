@@ -281,7 +281,7 @@ fn block(role: &str, mutant: &str, case: &str) -> String {
     let subject = mocks::subject(reference, "plugfest", Some(mutant));
     let selection =
         Selection { profile: "document".into(), prefixes: vec![case.into()], ..Selection::default() };
-    let plan = Plan::build(&suite, &subject, &selection).ok().expect("it can be planned");
+    let plan = Plan::build(&suite, &subject, &selection).expect("it can be planned");
     let folder = tempfile::tempdir().expect("a folder");
     let options = Options {
         vehicle: Vehicle::Simulator(Faults::default()),

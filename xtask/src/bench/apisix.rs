@@ -112,8 +112,11 @@ fn ping_pong(socket: &Path) -> Result<f64, String> {
     Ok(begun.elapsed().as_secs_f64() * 1e6 / CALLS as f64)
 }
 
+/// A frame and its reply.
+type Exchange = (Vec<u8>, Vec<u8>);
+
 /// The recorded exchange: PrepareConf and the call, each with its reply.
-fn recorded() -> Result<[(Vec<u8>, Vec<u8>); 2], String> {
+fn recorded() -> Result<[Exchange; 2], String> {
     let path = root().join(RECORDED);
     let text = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
     let frames: Vec<Vec<u8>> = text
