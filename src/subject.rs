@@ -272,7 +272,12 @@ impl Attach {
                 std::net::TcpStream::connect(addr).map(drop)
             }
         };
-        knocked.map_err(|error| format!("nobody can be reached at {self}: {error}; is the subject running?"))
+        knocked.map_err(|error| match error.kind() {
+            std::io::ErrorKind::PermissionDenied => {
+                format!("{self}: this user may not write to the socket ({error})")
+            }
+            _ => format!("nobody can be reached at {self}: {error}; is the subject running?"),
+        })
     }
 
     /// The names that it binds.
