@@ -475,9 +475,10 @@ impl Play {
         }
     }
 
-    /// Remembers which view took the last message of a wire.
+    /// Remembers which view took the last message of a wire; what it writes to its standard error is none.
     pub(super) fn viewed(&mut self, id: WireId, lane: usize) {
-        if let Some(wire) = self.wires.get_mut(&id) {
+        let is_stderr = part_of(&self.script.lanes[self.root(lane)].source) == Part::Stderr;
+        if let Some(wire) = self.wires.get_mut(&id).filter(|_| !is_stderr) {
             wire.view = lane;
         }
     }
