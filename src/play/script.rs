@@ -631,8 +631,9 @@ impl Builder<'_> {
         for (n, rule) in self.scenario.rules.iter().enumerate() {
             self.check_rows(&rule.rows);
             let in_row = rule.rows.is_empty() || rule.rows.iter().any(|row| row.text == self.row);
-            if in_row && binds(rule, profile, mode) {
-                guards.extend(self.guard(rule, format!("rule#{}", n + 1), false));
+            if in_row {
+                let guard = self.guard(rule, format!("rule#{}", n + 1), false);
+                guards.extend(guard.filter(|_| binds(rule, profile, mode)));
             }
         }
         let ids: Vec<&str> =
