@@ -99,9 +99,10 @@ fn root() -> PathBuf {
 
 /// Cargo, as it called us.
 fn cargo() -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(root());
-    command
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    // Set for us by the cargo that runs us; build scripts that look at it would run again each time.
+    cargo.current_dir(root()).env_remove("CARGO_MANIFEST_DIR");
+    cargo
 }
 
 /// Runs a command to its end; gives its status.
