@@ -12,7 +12,9 @@ mod plugin;
 
 use std::collections::BTreeMap;
 
-use crate::actor::{Act, ActId, Actor, CloseHow, Doing, Doings, Exit, Nanos, Part, Payload, Pieces, WireId};
+use crate::actor::{
+    Act, ActId, Actor, CloseHow, Doing, Doings, Event, Exit, Nanos, Part, Payload, Pieces, What, WireId,
+};
 
 /// A reference with one named deviation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,9 +128,9 @@ pub fn program(argv: &[String], _: &BTreeMap<String, String>) -> Option<Box<dyn 
     match argv {
         [mock, suite, role, rest @ ..] if mock == "mock" => {
             let made = (reference(suite, role)?.make)(rest);
-            Some(made.unwrap_or_else(|why| Box::new(Misused(why))))
+            Some(made.unwrap_or_else(|why| actor(Misused(why))))
         }
-        [seconds] if seconds.parse::<u32>().is_ok() => Some(Box::new(Sleeper)),
+        [seconds] if seconds.parse::<u32>().is_ok() => Some(actor(Sleeper)),
         _ => None,
     }
 }
@@ -136,11 +138,9 @@ pub fn program(argv: &[String], _: &BTreeMap<String, String>) -> Option<Box<dyn 
 /// A reference whose command line is none: says so and ends.
 struct Misused(String);
 
-impl Actor for Misused {
-    fn on(&mut self, event: &crate::actor::Event, doings: &mut Vec<Doing>) {
-        if matches!(event.what, crate::actor::What::Start { .. }) {
-            let mut hands = Hands::default();
-            let mut out = hands.at(doings);
+impl Role for Misused {
+    fn on(&mut self, event: &Event, out: &mut Acting<'_>) {
+        if matches!(event.what, What::Start { .. }) {
             out.complain(&self.0);
             out.exit(Exit::Code(2));
         }
@@ -150,10 +150,10 @@ impl Actor for Misused {
 /// `sleep`: does nothing until it is ended.
 struct Sleeper;
 
-impl Actor for Sleeper {
-    fn on(&mut self, event: &crate::actor::Event, doings: &mut Vec<Doing>) {
-        if matches!(event.what, crate::actor::What::Signal { signal: 15, .. }) {
-            Hands::default().at(doings).exit(Exit::Signal(15));
+impl Role for Sleeper {
+    fn on(&mut self, event: &Event, out: &mut Acting<'_>) {
+        if matches!(event.what, What::Signal { signal: 15, .. }) {
+            out.exit(Exit::Signal(15));
         }
     }
 }
@@ -171,14 +171,25 @@ pub fn flag(args: &mut Vec<String>, name: &str) -> bool {
     at.map(|at| args.remove(at)).is_some()
 }
 
-/// The numbers of an actor's doings.
-#[derive(Debug, Default)]
-pub struct Hands(Doings);
+/// What a reference does about an event; [`actor`] makes it a whole actor.
+trait Role: Send {
+    /// Takes one event.
+    fn on(&mut self, event: &Event, out: &mut Acting<'_>);
+}
 
-impl Hands {
-    /// Ready to act.
-    pub fn at<'a>(&'a mut self, out: &'a mut Vec<Doing>) -> Acting<'a> {
-        Acting { doings: &mut self.0, out }
+/// A reference as an actor: its acts get their numbers.
+fn actor(role: impl Role + 'static) -> Box<dyn Actor> {
+    Box::new(Numbered { doings: Doings::default(), role })
+}
+
+struct Numbered<R> {
+    doings: Doings,
+    role: R,
+}
+
+impl<R: Role> Actor for Numbered<R> {
+    fn on(&mut self, event: &Event, doings: &mut Vec<Doing>) {
+        self.role.on(event, &mut Acting { doings: &mut self.doings, out: doings });
     }
 }
 

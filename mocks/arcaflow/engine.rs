@@ -2,11 +2,11 @@
 
 use super::mutants::is_mutant;
 use super::session::{Answer, Conduct, Dialect, Order, Session};
-use crate::actor::{Actor, Doing, Event, Exit, Nanos, Part, Payload, SECOND, What, WireId};
+use crate::actor::{Actor, Event, Exit, Nanos, Part, Payload, SECOND, What, WireId};
 use crate::codec::lines::JsonLines;
 use crate::codec::{Codec, json};
 use crate::datum::{Datum, Kind};
-use crate::mocks::{Acting, Hands, flag, option};
+use crate::mocks::{Acting, Role, actor, flag, option};
 
 /// How long a plugin has to end by itself, unless `--closure` says otherwise.
 const CLOSURE: Nanos = 5 * SECOND;
@@ -28,7 +28,7 @@ pub fn make(args: &[String]) -> Result<Box<dyn Actor>, String> {
         return match (own.first(), command.is_empty()) {
             (Some(unknown), _) => Err(format!("unknown option {unknown}")),
             (None, false) => Err("`serve` is told what to run by its operations, not by a command".into()),
-            (None, true) => Ok(Box::new(Engine::new(conduct, Front::Serve(JsonLines::default())))),
+            (None, true) => Ok(actor(Engine::new(conduct, Front::Serve(JsonLines::default())))),
         };
     }
     let step = option(&mut own, "--step").ok_or("say which step to run: --step NAME")?;
@@ -41,7 +41,7 @@ pub fn make(args: &[String]) -> Result<Box<dyn Actor>, String> {
         return Err("say how the plugin is started: .. -- COMMAND".into());
     }
     let order = Order { peer: command, step, input };
-    Ok(Box::new(Engine::new(conduct, Front::Once(Some(order)))))
+    Ok(actor(Engine::new(conduct, Front::Once(Some(order)))))
 }
 
 fn conduct(own: &mut Vec<String>) -> Result<Conduct, String> {
@@ -77,7 +77,6 @@ enum Front {
 struct Engine {
     conduct: Conduct,
     front: Front,
-    hands: Hands,
     sessions: Vec<(Datum, Session)>,
     started: u32,
     /// Nothing new is begun; the engine ends when its sessions are over, with this status.
@@ -86,11 +85,9 @@ struct Engine {
     alarm: Option<Nanos>,
 }
 
-impl Actor for Engine {
-    fn on(&mut self, event: &Event, doings: &mut Vec<Doing>) {
-        let mut hands = std::mem::take(&mut self.hands);
-        self.take(event, &mut hands.at(doings));
-        self.hands = hands;
+impl Role for Engine {
+    fn on(&mut self, event: &Event, out: &mut Acting<'_>) {
+        self.take(event, out);
     }
 }
 
@@ -99,7 +96,6 @@ impl Engine {
         Self {
             conduct,
             front,
-            hands: Hands::default(),
             sessions: Vec::new(),
             started: 0,
             leaving: None,

@@ -4,13 +4,11 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::message::{self, text};
 use super::mutants::is_mutant;
-use crate::actor::{
-    Act, Actor, Address, CloseHow, Doing, Event, Exit, Nanos, Part, SECOND, Target, What, WireId,
-};
+use crate::actor::{Act, Actor, Address, CloseHow, Event, Exit, Nanos, Part, SECOND, Target, What, WireId};
 use crate::codec::json;
 use crate::codec::lines::Lines;
 use crate::datum::Datum;
-use crate::mocks::{Acting, Hands, flag, option};
+use crate::mocks::{Acting, Role, actor, flag, option};
 
 /// How long a call may take (`--timeout`).
 const PATIENCE: Nanos = 60 * SECOND;
@@ -61,7 +59,7 @@ pub(super) fn make(args: &[String]) -> Result<Box<dyn Actor>, String> {
     if !serves && requests.is_empty() {
         return Err("nothing is asked: --request JSON".into());
     }
-    Ok(Box::new(Client {
+    Ok(actor(Client {
         mutant,
         serves,
         patience,
@@ -120,7 +118,6 @@ struct Client {
     serves: bool,
     patience: Nanos,
     first: Option<(Peer, Vec<Datum>)>,
-    hands: Hands,
     now: Nanos,
     next_wire: u32,
     sessions: BTreeMap<WireId, Session>,
@@ -134,12 +131,10 @@ struct Client {
     failed: bool,
 }
 
-impl Actor for Client {
-    fn on(&mut self, event: &Event, doings: &mut Vec<Doing>) {
+impl Role for Client {
+    fn on(&mut self, event: &Event, out: &mut Acting<'_>) {
         self.now = event.at;
-        let mut hands = std::mem::take(&mut self.hands);
-        self.take(&event.what, &mut hands.at(doings));
-        self.hands = hands;
+        self.take(&event.what, out);
     }
 }
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::daemon::Daemon;
 use super::mutants::is_mutant;
 use crate::actor::{Actor, Nanos, SECOND};
-use crate::mocks::{flag, option};
+use crate::mocks::{actor, flag, option};
 
 /// Seconds without a line after which a plugin counts as dead (instance.go 22).
 const HEARTBEAT_TIMEOUT: f64 = 120.0;
@@ -36,7 +36,7 @@ pub fn make(args: &[String]) -> Result<Box<dyn Actor>, String> {
     if serves == once.is_some() || (serves && !command.is_empty()) {
         return Err("say what to do: --invoke tool/NAME --params JSON -- COMMAND, or serve".into());
     }
-    Ok(Box::new(Daemon::new(mutant, once, Limits { silence, patience })))
+    Ok(actor(Daemon::new(mutant, once, Limits { silence, patience })))
 }
 
 /// A time of the command line.

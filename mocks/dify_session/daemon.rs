@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 
 use super::calls::{self, Call};
 use super::command::{Limits, Once};
-use crate::actor::{Act, ActId, Actor, Doing, Event, Exit, Failure, Nanos, Part, Target, What, WireId};
+use crate::actor::{Act, ActId, Event, Exit, Failure, Nanos, Part, Target, What, WireId};
 use crate::codec::lines::Lines;
-use crate::mocks::{Acting, Hands};
+use crate::mocks::{Acting, Role};
 use crate::protocol::dify_session::message::{line, to_plugin};
 
 /// Most bytes of standard error that an error text carries (instance.go 281-297).
@@ -19,7 +19,6 @@ const STDERR: usize = 1024;
 /// The daemon.
 pub(super) struct Daemon {
     mutant: String,
-    hands: Hands,
     once: Option<Once>,
     operations: Lines,
     limits: Limits,
@@ -52,12 +51,10 @@ struct Plugin {
     stops: Option<Value>,
 }
 
-impl Actor for Daemon {
-    fn on(&mut self, event: &Event, doings: &mut Vec<Doing>) {
+impl Role for Daemon {
+    fn on(&mut self, event: &Event, out: &mut Acting<'_>) {
         self.now = event.at;
-        let mut hands = std::mem::take(&mut self.hands);
-        self.take(&event.what, &mut hands.at(doings));
-        self.hands = hands;
+        self.take(&event.what, out);
     }
 }
 
@@ -65,7 +62,6 @@ impl Daemon {
     pub(super) fn new(mutant: String, once: Option<Once>, limits: Limits) -> Self {
         Self {
             mutant,
-            hands: Hands::default(),
             once,
             operations: Lines::default(),
             limits,

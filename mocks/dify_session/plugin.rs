@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 
 use super::mutants::is_mutant;
 use super::tools::{self, Deed, Read};
-use crate::actor::{Actor, Doing, Event, Exit, Given, Nanos, Part, SECOND, What, WireId};
+use crate::actor::{Actor, Event, Exit, Given, Nanos, Part, SECOND, What, WireId};
 use crate::codec::lines::Lines;
-use crate::mocks::{Acting, Hands, option};
+use crate::mocks::{Acting, Role, actor, option};
 use crate::protocol::dify_session::message::{self, failure, line, session, text, unusable};
 
 /// Makes a plugin from its command line.
@@ -23,7 +23,7 @@ pub fn make(args: &[String]) -> Result<Box<dyn Actor>, String> {
     }
     match args.first() {
         Some(unknown) => Err(format!("unknown option {unknown}")),
-        None => Ok(Box::new(Plugin { mutant, ..Plugin::default() })),
+        None => Ok(actor(Plugin { mutant, ..Plugin::default() })),
     }
 }
 
@@ -31,7 +31,6 @@ pub fn make(args: &[String]) -> Result<Box<dyn Actor>, String> {
 #[derive(Default)]
 struct Plugin {
     mutant: String,
-    hands: Hands,
     lines: Lines,
     now: Nanos,
     interval: Nanos,
@@ -68,12 +67,10 @@ struct Call {
     until: Nanos,
 }
 
-impl Actor for Plugin {
-    fn on(&mut self, event: &Event, doings: &mut Vec<Doing>) {
+impl Role for Plugin {
+    fn on(&mut self, event: &Event, out: &mut Acting<'_>) {
         self.now = event.at;
-        let mut hands = std::mem::take(&mut self.hands);
-        self.take(&event.what, &mut hands.at(doings));
-        self.hands = hands;
+        self.take(&event.what, out);
     }
 }
 

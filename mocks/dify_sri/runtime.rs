@@ -9,12 +9,12 @@ use super::mutants::is_mutant;
 use super::scripted::Settings;
 use super::web::{answer, formats, header, json, query, refusal, text};
 use crate::actor::{
-    Act, Actor, Address, CloseHow, Doing, Event, Exit, Failure, Given, Nanos, Payload, SECOND, What, WireId,
+    Act, Actor, Address, CloseHow, Event, Exit, Failure, Given, Nanos, Payload, SECOND, What, WireId,
 };
 use crate::codec::Codec;
 use crate::codec::http1::{Http1, last_chunk, response_bytes};
 use crate::datum::{Datum, Kind};
-use crate::mocks::{Acting, Hands, option};
+use crate::mocks::{Acting, Role, actor, option};
 
 /// Our listener.
 const LISTENER: WireId = WireId::own(1);
@@ -44,7 +44,7 @@ pub(super) fn make(args: &[String]) -> Result<Box<dyn Actor>, String> {
         return Ok(super::scripted::make(Settings { script, port, key }));
     }
 
-    Ok(Box::new(Runtime { mutant, port, key, pace, python, ..Runtime::default() }))
+    Ok(actor(Runtime { mutant, port, key, pace, python, ..Runtime::default() }))
 }
 
 /// The runtime.
@@ -59,7 +59,6 @@ struct Runtime {
     given: Given,
     /// What is really deployed, by its name.
     deployed: BTreeMap<String, Deployed>,
-    hands: Hands,
     at: String,
     conns: BTreeMap<WireId, Conn>,
     launches: Vec<Launch>,
@@ -89,12 +88,10 @@ struct Launch {
     waits: Option<String>,
 }
 
-impl Actor for Runtime {
-    fn on(&mut self, event: &Event, doings: &mut Vec<Doing>) {
+impl Role for Runtime {
+    fn on(&mut self, event: &Event, out: &mut Acting<'_>) {
         self.now = event.at;
-        let mut hands = std::mem::take(&mut self.hands);
-        self.take(&event.what, &mut hands.at(doings));
-        self.hands = hands;
+        self.take(&event.what, out);
     }
 }
 

@@ -13,7 +13,7 @@ use crate::actor::{
 };
 use crate::corpus::Corpus;
 use crate::datum::{Datum, Pattern};
-use crate::mocks::{Acting, Hands};
+use crate::mocks::{Acting, Role, actor};
 use crate::play::{Knobs, Play, Script};
 use crate::scenario::error::{FileErrors, Problem};
 use crate::scenario::{Opening, Rule, Scenario, Step, Suite, Verb, scenario};
@@ -39,7 +39,7 @@ pub(super) struct Settings {
 
 /// Makes a runtime that follows a script.
 pub(super) fn make(settings: Settings) -> Box<dyn Actor> {
-    Box::new(Scripted {
+    actor(Scripted {
         settings,
         script: None,
         given: Given::default(),
@@ -47,7 +47,6 @@ pub(super) fn make(settings: Settings) -> Box<dyn Actor> {
         at: None,
         plays: BTreeMap::new(),
         acts: BTreeMap::new(),
-        hands: Hands::default(),
         now: 0,
     })
 }
@@ -61,7 +60,6 @@ struct Scripted {
     plays: BTreeMap<WireId, Running>,
     /// Whose acts ours are.
     acts: BTreeMap<ActId, (WireId, ActId)>,
-    hands: Hands,
     now: Nanos,
 }
 
@@ -76,12 +74,10 @@ struct Running {
     told: usize,
 }
 
-impl Actor for Scripted {
-    fn on(&mut self, event: &Event, doings: &mut Vec<Doing>) {
+impl Role for Scripted {
+    fn on(&mut self, event: &Event, out: &mut Acting<'_>) {
         self.now = event.at;
-        let mut hands = std::mem::take(&mut self.hands);
-        self.take(&event.what, &mut hands.at(doings));
-        self.hands = hands;
+        self.take(&event.what, out);
     }
 }
 

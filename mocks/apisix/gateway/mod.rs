@@ -17,13 +17,11 @@ use question::Exchange;
 use spawned::{News, Spawned};
 
 use super::mutants::is_mutant;
-use crate::actor::{
-    Act, ActId, Actor, Address, Doing, Event, Exit, Nanos, Part, SECOND, Value, What, WireId,
-};
+use crate::actor::{Act, ActId, Actor, Address, Event, Exit, Nanos, Part, SECOND, Value, What, WireId};
 use crate::codec::Codec;
 use crate::codec::lines::JsonLines;
 use crate::datum::Datum;
-use crate::mocks::{Acting, Hands, flag, option};
+use crate::mocks::{Acting, Role, actor, flag, option};
 use crate::play::parse_url;
 use crate::protocol::apisix::meaning::Outcome;
 
@@ -72,8 +70,7 @@ pub(super) fn make(args: &[String]) -> Result<Box<dyn Actor>, String> {
     }
     let mut caller = Caller::new(&mutant, socket, plugins, timeout);
     caller.trace = matches!(purpose, Purpose::ByHand { .. }).then(Vec::new);
-    Ok(Box::new(Gateway {
-        hands: Hands::default(),
+    Ok(actor(Gateway {
         now: 0,
         wires: Wires(LISTENER.name),
         front: Front::new(&mutant, upstream, degrades, vars),
@@ -165,7 +162,6 @@ impl Wires {
 /// The gateway.
 struct Gateway {
     mutant: String,
-    hands: Hands,
     now: Nanos,
     wires: Wires,
     purpose: Purpose,
@@ -184,12 +180,10 @@ struct Gateway {
     status: Option<i32>,
 }
 
-impl Actor for Gateway {
-    fn on(&mut self, event: &Event, doings: &mut Vec<Doing>) {
+impl Role for Gateway {
+    fn on(&mut self, event: &Event, out: &mut Acting<'_>) {
         self.now = event.at;
-        let mut hands = std::mem::take(&mut self.hands);
-        self.turn(&event.what, &mut hands.at(doings));
-        self.hands = hands;
+        self.turn(&event.what, out);
     }
 }
 

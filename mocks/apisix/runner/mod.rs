@@ -6,12 +6,10 @@ use std::collections::BTreeMap;
 
 use super::mutants::is_mutant;
 use super::plugin::{Changes, Plugin, Question};
-use crate::actor::{
-    Act, Actor, Address, CloseHow, Doing, Event, Exit, Given, Nanos, Payload, SECOND, What, WireId,
-};
+use crate::actor::{Act, Actor, Address, CloseHow, Event, Exit, Given, Nanos, Payload, SECOND, What, WireId};
 use crate::codec::{Codec, frame};
 use crate::datum::{Datum, Kind};
-use crate::mocks::{Acting, Hands, option};
+use crate::mocks::{Acting, Role, actor, option};
 use crate::protocol::apisix::Apisix;
 
 /// The expiry that the deployed gateway sets (apisix/plugins/ext-plugin/helper.lua, lines 54-56), in seconds.
@@ -33,7 +31,7 @@ pub fn make(args: &[String]) -> Result<Box<dyn Actor>, String> {
     }
     match args.first() {
         Some(unknown) => Err(format!("unknown option {unknown}")),
-        None => Ok(Box::new(Runner { mutant, ..Runner::default() })),
+        None => Ok(actor(Runner { mutant, ..Runner::default() })),
     }
 }
 
@@ -41,7 +39,6 @@ pub fn make(args: &[String]) -> Result<Box<dyn Actor>, String> {
 #[derive(Default)]
 struct Runner {
     mutant: String,
-    hands: Hands,
     now: Nanos,
     expiry: Nanos,
     confs: BTreeMap<u64, Conf>,
@@ -84,12 +81,10 @@ struct Call {
     stopped: Option<Datum>,
 }
 
-impl Actor for Runner {
-    fn on(&mut self, event: &Event, doings: &mut Vec<Doing>) {
+impl Role for Runner {
+    fn on(&mut self, event: &Event, out: &mut Acting<'_>) {
         self.now = event.at;
-        let mut hands = std::mem::take(&mut self.hands);
-        self.take(&event.what, &mut hands.at(doings));
-        self.hands = hands;
+        self.take(&event.what, out);
     }
 }
 

@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 
 use super::contract::{Deed, SCHEMA, TYPES, run};
 use super::mutants::is_mutant;
-use crate::actor::{Act, Actor, CloseHow, Doing, Event, Exit, Nanos, Part, Payload, Target, What, WireId};
+use crate::actor::{Act, Actor, CloseHow, Event, Exit, Nanos, Part, Payload, Target, What, WireId};
 use crate::codec::cbor::{self, Cbor};
 use crate::codec::{Codec, Message};
 use crate::datum::{Datum, Head};
-use crate::mocks::{Acting, Hands, flag, option};
+use crate::mocks::{Acting, Role, actor, flag, option};
 
 /// How long the child of the step `spawn` sleeps, in seconds.
 const CHILD_SLEEPS: &str = "60";
@@ -42,7 +42,7 @@ pub fn make(args: &[String]) -> Result<Box<dyn Actor>, String> {
     if !atp && !schema_only && args.is_empty() && dialect != Dialect::Document {
         return Err("say --atp to speak the protocol, --schema to print the schema".into());
     }
-    Ok(Box::new(Plugin { mutant, dialect, schema_only, ..Plugin::default() }))
+    Ok(actor(Plugin { mutant, dialect, schema_only, ..Plugin::default() }))
 }
 
 /// The profiles of the protocol.
@@ -63,7 +63,6 @@ struct Plugin {
     mutant: String,
     dialect: Dialect,
     schema_only: bool,
-    hands: Hands,
     codec: Cbor,
     greeted: bool,
     /// A task was taken, in the profiles of one task.
@@ -95,12 +94,10 @@ struct Waiting {
     cancelled: bool,
 }
 
-impl Actor for Plugin {
-    fn on(&mut self, event: &Event, doings: &mut Vec<Doing>) {
+impl Role for Plugin {
+    fn on(&mut self, event: &Event, out: &mut Acting<'_>) {
         self.now = event.at;
-        let mut hands = std::mem::take(&mut self.hands);
-        self.take(&event.what, &mut hands.at(doings));
-        self.hands = hands;
+        self.take(&event.what, out);
     }
 }
 

@@ -6,13 +6,13 @@ mod start;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crate::actor::{Act, ActId, Actor, Doing, Event, Exit, Nanos, Part, SECOND, What, WireId};
+use crate::actor::{Act, ActId, Actor, Event, Exit, Nanos, Part, SECOND, What, WireId};
 use crate::codec::lines::Lines;
 use crate::datum::Datum;
 use crate::mocks::dify_json::builtin::{self, Entry, Yield};
 use crate::mocks::dify_json::mutants::is_mutant;
 use crate::mocks::plugin::Plugin;
-use crate::mocks::{Acting, Hands, flag, option};
+use crate::mocks::{Acting, Role, actor, flag, option};
 use crate::package::Files;
 
 /// Where TCP clients arrive.
@@ -54,7 +54,7 @@ pub(super) fn make(args: &[String]) -> Result<Box<dyn Actor>, String> {
     if is_builtin == python.is_some() {
         return Err("either --python PATH launches the plugin, or --builtin serves in its place".into());
     }
-    Ok(Box::new(Server {
+    Ok(actor(Server {
         settings: Settings { package, over_tcp, listen, python, patience: patience * SECOND },
         ..Server::of(mutant)
     }))
@@ -101,7 +101,6 @@ struct Call {
 struct Server {
     mutant: String,
     settings: Settings,
-    hands: Hands,
     now: Nanos,
     state: State,
     read: Option<ActId>,
@@ -131,12 +130,10 @@ impl Server {
     }
 }
 
-impl Actor for Server {
-    fn on(&mut self, event: &Event, doings: &mut Vec<Doing>) {
+impl Role for Server {
+    fn on(&mut self, event: &Event, out: &mut Acting<'_>) {
         self.now = event.at;
-        let mut hands = std::mem::take(&mut self.hands);
-        self.take(&event.what, &mut hands.at(doings));
-        self.hands = hands;
+        self.take(&event.what, out);
     }
 }
 

@@ -10,12 +10,12 @@ use std::collections::BTreeMap;
 use super::call::Call;
 use super::install::Task;
 use super::mutants::is_mutant;
-use crate::actor::{ActId, Actor, Doing, Event, Exit, Nanos, Part, SECOND, Value, What, WireId};
+use crate::actor::{ActId, Actor, Event, Exit, Nanos, Part, SECOND, Value, What, WireId};
 use crate::codec::http1::Http1;
 use crate::codec::lines::JsonLines;
 use crate::codec::{Codec, json};
 use crate::datum::Datum;
-use crate::mocks::{Acting, Hands, option};
+use crate::mocks::{Acting, Role, actor, option};
 use crate::play::parse_url;
 
 /// Makes a daemon from its command line.
@@ -49,7 +49,7 @@ pub(super) fn make(args: &[String]) -> Result<Box<dyn Actor>, String> {
         }
         _ => return Err("say `serve`, or `launch PACKAGE --url U --api-key K`".into()),
     }
-    Ok(Box::new(daemon))
+    Ok(actor(daemon))
 }
 
 /// The call of the conformance plugin that shows that it lives.
@@ -61,7 +61,6 @@ const ECHO: &str = r#"{"type": "tool", "action": "invoke_tool", "request":
 pub(super) struct Daemon {
     mutant: String,
     posts_ping: bool,
-    hands: Hands,
     input: JsonLines,
     url: String,
     key: String,
@@ -141,12 +140,10 @@ struct Request<'a> {
     deadline: Nanos,
 }
 
-impl Actor for Daemon {
-    fn on(&mut self, event: &Event, doings: &mut Vec<Doing>) {
+impl Role for Daemon {
+    fn on(&mut self, event: &Event, out: &mut Acting<'_>) {
         self.now = event.at;
-        let mut hands = std::mem::take(&mut self.hands);
-        self.take(&event.what, &mut hands.at(doings));
-        self.hands = hands;
+        self.take(&event.what, out);
     }
 }
 
