@@ -84,23 +84,29 @@ impl Chart {
         self.push(lane, way, view.to_string(), hex(bytes, bytes.len() as u64));
     }
 
-    /// The entry that is missed least: of the first ones one that its lane says again, else the first.
-    fn least(&self) -> usize {
+    /// Makes room: of the first entries go those that their lane says again, else the very first.
+    fn thin(&mut self) {
         const LOOKED_AT: usize = 64;
-        let said_again = |at: &usize| {
-            let entry = &self.entries[*at];
+        const VERY_FIRST: usize = 8;
+        let said_again = |at: usize| {
+            let entry = &self.entries[at];
             let mut later = self.entries.iter().skip(at + 1).take(LOOKED_AT);
             let next = later.find(|later| later.lane == entry.lane && later.way == entry.way);
             entry.way != '-' && next.is_some_and(|next| next.says() == entry.says())
         };
-        (0..LOOKED_AT.min(self.entries.len())).find(said_again).unwrap_or(0)
+        let first = LOOKED_AT.min(self.entries.len());
+        let mut leave: Vec<bool> = (0..first).map(said_again).collect();
+        if !leave.contains(&true) {
+            leave.iter_mut().take(VERY_FIRST).for_each(|leaves| *leaves = true);
+        }
+        let (mut leave, before) = (leave.into_iter(), self.entries.len());
+        self.entries.retain(|_| !leave.next().unwrap_or(false));
+        self.dropped += before - self.entries.len();
     }
 
     fn push(&mut self, lane: String, way: char, text: String, hex: String) {
         if self.entries.len() == KEPT {
-            let first = self.least();
-            self.entries.remove(first);
-            self.dropped += 1;
+            self.thin();
         }
         let (at, seq) = self.now;
         self.entries.push_back(Entry { at, seq, lane, way, text, hex });
