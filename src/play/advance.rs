@@ -326,19 +326,18 @@ impl Play {
         }
         for lane in 0..self.lanes.len() {
             let Some(step) = self.pending_expect(lane) else { continue };
-            let can_revive = self.script.steps[..step]
-                .iter()
-                .zip(&self.steps)
-                .any(|(line, state)| matches!(line.verb, Verb::Act(_)) && state.met_at.is_none());
             let root = self.root(lane);
             let of_process = matches!(
                 self.script.lanes[root].source,
                 LaneSource::Declared(Source::Process | Source::Stderr)
             );
             let silent = self.has_ended(lane) && self.wants_messages(step);
+            if of_process || (self.is_alive(lane) && !silent) {
+                continue;
+            }
             let is_answered =
                 self.asked.values().any(|asked| matches!(asked, Asked::Question(of) if *of == lane));
-            if can_revive || is_answered || of_process || (self.is_alive(lane) && !silent) {
+            if is_answered || !self.acts_before_are_done(step) {
                 continue;
             }
             let gone =
