@@ -9,7 +9,7 @@ use crate::coverage::covered;
 use crate::mocks::{self, Mutant};
 use crate::plan::{Plan, Selection};
 use crate::requirement::Level;
-use crate::runner::{self, Options, RunEvent, Turns, Vehicle};
+use crate::runner::{self, Options, RunEvent, Vehicle};
 use crate::scenario::Suite;
 use crate::sim::Faults;
 
@@ -54,14 +54,12 @@ pub fn kill(suite: &Suite, mutant: &Mutant, folder: &Path) -> Result<Kill, Strin
     let mut kill = Kill::default();
     let options = Options {
         vehicle: Vehicle::Simulator(Faults::default()),
-        turns: Turns::new(1),
-        workers: 1,
         ignore_needs: true,
         folder: folder.to_path_buf(),
         every_exchange: false,
         stop: Arc::new(AtomicBool::new(false)),
     };
-    runner::run(suite, &plan, &options, &mut |event| {
+    runner::run(suite, &plan, &options, 1, &mut |event| {
         let RunEvent::Finished(result) = event else { return };
         if let Some(path) = &result.transcript {
             let _ = std::fs::remove_file(path);

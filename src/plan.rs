@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::actor::Nanos;
 use crate::play::{Knobs, LaneSource, Script};
 use crate::requirement::Level;
 use crate::scenario::error::FileErrors;
@@ -47,6 +48,16 @@ pub struct Case {
     pub fate: Fate,
     /// Whether it was selected, or only joins as a probe.
     pub selected: bool,
+}
+
+impl Case {
+    /// How long it waits by what it says, at least and at most, in nanoseconds.
+    pub fn waits(&self) -> (Nanos, Nanos) {
+        match &self.fate {
+            Fate::Play(script) => script.waits(),
+            Fate::NotApplicable(_) | Fate::NotRun(_) => (0, 0),
+        }
+    }
 }
 
 /// What becomes of a case.

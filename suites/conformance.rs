@@ -17,7 +17,7 @@ use plugfest::mutation;
 use plugfest::plan::{Case, Fate, Plan, Selection};
 use plugfest::play::{Play, Script};
 use plugfest::requirement::Level;
-use plugfest::runner::{self, Options, RunEvent, Turns, Vehicle, Verdict};
+use plugfest::runner::{self, Options, RunEvent, Vehicle, Verdict};
 use plugfest::scenario::Suite;
 use plugfest::sim::{self, Chunking, Faults, Setting, SimEnd};
 use plugfest::transcript::{self, Header, Memory};
@@ -122,11 +122,9 @@ fn passes(suite: &Suite, case: Case, vehicle: Vehicle) -> Verdicts {
     let folder = runner::case_folder(folder());
     std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
     let stop = Arc::new(AtomicBool::new(false));
-    let turns = Turns::new(1);
-    let options =
-        Options { vehicle, turns, workers: 1, ignore_needs: true, folder, every_exchange: false, stop };
+    let options = Options { vehicle, ignore_needs: true, folder, every_exchange: false, stop };
     let mut problem = None;
-    runner::run(suite, &plan, &options, &mut |event| {
+    runner::run(suite, &plan, &options, 1, &mut |event| {
         if let RunEvent::Finished(result) = event
             && result.verdict != Verdict::Pass
         {

@@ -12,7 +12,7 @@ use plugfest::mocks;
 use plugfest::mocks::dify_sri::scripts;
 use plugfest::plan::{Plan, Selection};
 use plugfest::report::{About, Human, Reporter};
-use plugfest::runner::{self, Options, RunEvent, Turns, Vehicle};
+use plugfest::runner::{self, Options, RunEvent, Vehicle};
 use plugfest::sim::Faults;
 
 #[path = "dify_sri_driver.rs"]
@@ -285,8 +285,6 @@ fn block(role: &str, mutant: &str, case: &str) -> String {
     let folder = tempfile::tempdir().expect("a folder");
     let options = Options {
         vehicle: Vehicle::Simulator(Faults::default()),
-        turns: Turns::new(1),
-        workers: 1,
         ignore_needs: true,
         folder: folder.path().into(),
         every_exchange: false,
@@ -297,7 +295,7 @@ fn block(role: &str, mutant: &str, case: &str) -> String {
         About { suite: &suite, subject: &subject, profile: "document", vehicle, again: "", decides: true };
     let mut bytes = Vec::new();
     let mut human = Human::new(&mut bytes);
-    runner::run(&suite, &plan, &options, &mut |event| {
+    runner::run(&suite, &plan, &options, 1, &mut |event| {
         if matches!(event, RunEvent::Finished(_)) {
             human.on(about, &event);
         }

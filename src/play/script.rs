@@ -305,6 +305,19 @@ impl Script {
         self.timing.get(name).copied().unwrap_or_default()
     }
 
+    /// How long its steps wait at least, and how long they wait for something at most.
+    pub fn waits(&self) -> (Nanos, Nanos) {
+        let at_least = |line: &Line| {
+            let quiet = match &line.verb {
+                Verb::Quiet(duration) => duration.resolve(&self.timing, 1.0).ok(),
+                _ => None,
+            };
+            [line.after, line.floor, quiet].into_iter().flatten().sum::<Nanos>()
+        };
+        let at_most = self.steps.iter().filter_map(|line| line.within);
+        (self.steps.iter().map(at_least).sum(), at_most.sum())
+    }
+
     /// The lane with this name.
     pub fn lane(&self, name: &str) -> Option<usize> {
         self.lanes.iter().position(|lane| lane.name == name)

@@ -194,7 +194,7 @@ fn given(script: &Script, folder: &Path) -> Given {
     values.insert("self".to_owned(), program());
     let connects = |lane: &crate::play::Lane| matches!(lane.source, LaneSource::Declared(Source::ConnectTcp));
     if script.lanes.iter().any(connects) || script.subject.takes("port") {
-        values.insert("port".to_owned(), free_port().to_string());
+        values.insert("port".to_owned(), super::port::free().to_string());
     }
     values.extend(script.subject.attach.iter().flat_map(crate::subject::Attach::values));
     let wall = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
@@ -214,10 +214,4 @@ fn fits(script: &Script, given: &Given) -> Result<(), String> {
         LONGEST_PATH - 1,
         path.len()
     ))
-}
-
-/// A port that was free a moment ago.
-fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0");
-    listener.and_then(|listener| listener.local_addr()).map_or(0, |addr| addr.port())
 }

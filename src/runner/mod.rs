@@ -2,19 +2,23 @@
 
 mod case;
 mod event;
+mod pool;
+mod port;
 mod stop;
-mod turns;
 
 pub use case::{Vehicle, case_folder, relays_run};
 pub use event::{Against, CaseResult, Counts, Judged, RunEvent, Verdict};
+pub use pool::Pool;
 pub use stop::stop_attached;
-pub use turns::Turns;
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::time::Instant;
+
+use tokio::runtime::Runtime;
 
 use crate::plan::{Case, Fate, Plan};
 use crate::scenario::Suite;
@@ -24,10 +28,6 @@ use crate::scenario::Suite;
 pub struct Options {
     /// How the subject is reached.
     pub vehicle: Vehicle,
-    /// Cases at once, shared with the runs beside this one.
-    pub turns: Turns,
-    /// How many of its cases may wait for a turn: its share among the runs beside it.
-    pub workers: usize,
     /// Whether a broken need blocks.
     pub ignore_needs: bool,
     /// The folder in which cases have theirs and transcripts are kept.
@@ -38,32 +38,56 @@ pub struct Options {
     pub stop: Arc<AtomicBool>,
 }
 
-/// Runs every case of a plan; `tell` gets the events in the order in which they happen.
-pub fn run(suite: &Suite, plan: &Plan, options: &Options, tell: &mut dyn FnMut(RunEvent)) -> Counts {
+/// Runs every case of a plan, so many at once; `tell` gets the events in the order in which they happen.
+pub fn run(
+    suite: &Suite,
+    plan: &Plan,
+    options: &Options,
+    at_once: usize,
+    tell: &mut dyn FnMut(RunEvent),
+) -> Counts {
+    Pool::scope(at_once, |pool| run_in(pool, suite, plan, options, tell))
+}
+
+/// Runs every case of a plan by the workers of a pool, which may play those of other runs too.
+pub fn run_in<'env>(
+    pool: &Pool<'env>,
+    suite: &'env Suite,
+    plan: &'env Plan,
+    options: &'env Options,
+    tell: &mut dyn FnMut(RunEvent),
+) -> Counts {
     let begun = Instant::now();
     let mut counts = Counts::default();
     let total = plan.cases.iter().filter(|case| case.selected).count();
     tell(RunEvent::Started { suite: suite.name.clone(), cases: total });
-    let probes: Vec<&Case> = plan.cases.iter().take_while(|case| case.scenario.probe).collect();
-    let others: Vec<&Case> = plan.cases.iter().skip(probes.len()).collect();
-    let mut broken: BTreeMap<String, Verdict> = BTreeMap::new();
-    for (at_once, cases) in [(probes, true), (others, false)].map(|(cases, probing)| (probing, cases)) {
-        let blockers = broken.clone();
-        work_through(suite, &cases, options, &blockers, &mut |event| {
+    let mut broken = BTreeMap::new();
+    let probes = plan.cases.iter().take_while(|case| case.scenario.probe).count();
+    let (probes, others) = plan.cases.split_at(probes);
+    for cases in [probes, others] {
+        let blockers = Arc::new(broken.clone());
+        let (events, told) = mpsc::channel();
+        for case in cases {
+            let (events, blockers) = (events.clone(), blockers.clone());
+            let job = move |runtime: &io::Result<Runtime>| {
+                let _ = events.send(RunEvent::CaseStarted { id: case.id.clone() });
+                let result = decide(suite, case, options, &blockers, runtime.as_ref().ok());
+                let _ = events.send(RunEvent::Finished(Box::new(result)));
+            };
+            pool.add(case.waits(), Box::new(job));
+        }
+        drop(events);
+        for event in told {
             if let RunEvent::Finished(result) = &event {
-                if at_once && result.verdict != Verdict::Pass && result.verdict != Verdict::Warn {
-                    let covers = plan.cases.iter().find(|case| case.id == result.id);
-                    let covers = covers
-                        .and_then(|case| case.scenario.covers.as_ref())
-                        .map(|covers| covers.text.clone());
-                    broken.entry(covers.unwrap_or_default()).or_insert(result.verdict);
+                if let Some((need, verdict)) = broken_need(cases, result) {
+                    broken.entry(need).or_insert(verdict);
                 }
                 if result.selected {
                     counts.add(result);
                 }
             }
             tell(event);
-        });
+        }
     }
     if options.vehicle == Vehicle::Process {
         crate::shell::kill_marked(&case::marker(&options.folder));
@@ -72,40 +96,12 @@ pub fn run(suite: &Suite, plan: &Plan, options: &Options, tell: &mut dyn FnMut(R
     counts
 }
 
-/// Hands cases to workers until none is left.
-fn work_through(
-    suite: &Suite,
-    cases: &[&Case],
-    options: &Options,
-    broken: &BTreeMap<String, Verdict>,
-    tell: &mut dyn FnMut(RunEvent),
-) {
-    let next = AtomicUsize::new(0);
-    let (events, told) = mpsc::channel();
-    let events = Mutex::new(events);
-    let workers = options.workers.clamp(1, cases.len().max(1));
-    std::thread::scope(|scope| {
-        for _ in 0..workers {
-            let events = events.lock().map(|events| events.clone()).ok();
-            let (next, options) = (&next, options);
-            scope.spawn(move || {
-                let Some(events) = events else { return };
-                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-                while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let _turn = options.turns.take();
-                    let _ = events.send(RunEvent::CaseStarted { id: case.id.clone() });
-                    let result = decide(suite, case, options, broken, runtime.as_ref().ok());
-                    if events.send(RunEvent::Finished(Box::new(result))).is_err() {
-                        return;
-                    }
-                }
-            });
-        }
-        drop(events);
-        for event in told {
-            tell(event);
-        }
-    });
+/// The requirement of a probe that was not met: what needs it need not be played.
+fn broken_need(cases: &[Case], result: &CaseResult) -> Option<(String, Verdict)> {
+    let is_good = matches!(result.verdict, Verdict::Pass | Verdict::Warn);
+    let probe = cases.iter().find(|case| case.id == result.id && case.scenario.probe).filter(|_| !is_good)?;
+    let covers = probe.scenario.covers.as_ref().map(|covers| covers.text.clone());
+    Some((covers.unwrap_or_default(), result.verdict))
 }
 
 /// Plays a case, unless something keeps it from being played.
@@ -114,7 +110,7 @@ fn decide(
     case: &Case,
     options: &Options,
     broken: &BTreeMap<String, Verdict>,
-    runtime: Option<&tokio::runtime::Runtime>,
+    runtime: Option<&Runtime>,
 ) -> CaseResult {
     let script = match &case.fate {
         Fate::NotApplicable(why) => return CaseResult::not_played(case, Verdict::NotApplicable, why),

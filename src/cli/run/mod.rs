@@ -17,6 +17,7 @@ use crate::report::{Human, Reporter};
 use crate::runner::{CaseResult, Counts, RunEvent};
 use crate::secret::{Masked, Secrets};
 use prepare::prepare;
+use side_by_side::AtOnce;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -124,6 +125,7 @@ pub(super) fn run(args: Args) -> Result<i32, Wrong> {
         .map_err(|error| format!("no folder for the run: {error}"))?;
     allow_many_files();
     let stop = stop_on_signals();
+    let at_once = AtOnce::of(&args, &jobs);
     let runs = prepare(&args, &corpus, jobs, folder.path(), &stop)?;
     if let Some((run, why)) = runs.iter().find_map(|run| Some((run, run.unreachable()?))) {
         anstream::eprintln!("error: {why}");
@@ -138,7 +140,7 @@ pub(super) fn run(args: Args) -> Result<i32, Wrong> {
         if stop.load(Ordering::Relaxed) {
             break;
         }
-        let counts = side_by_side::run(&runs, &mut |about, event| {
+        let counts = side_by_side::run(&runs, &at_once, &mut |about, event| {
             human.on(about, event);
             reporters.iter_mut().for_each(|reporter| reporter.on(about, event));
             if let RunEvent::Finished(result) = event

@@ -15,7 +15,7 @@ use crate::corpus::Corpus;
 use crate::plan::{Case, Fate, Plan, Selection};
 use crate::play::{Knobs, LaneSource};
 use crate::report::About;
-use crate::runner::{Options, Turns, Vehicle};
+use crate::runner::Options;
 use crate::scenario::{Source, Suite};
 use crate::secret::Secrets;
 use crate::subject::{Attach, Subject};
@@ -95,7 +95,6 @@ pub(super) fn prepare(
 ) -> Result<Vec<Run>, Wrong> {
     let mut suites: BTreeMap<String, Arc<Suite>> = BTreeMap::new();
     let mut runs = Vec::new();
-    let turns = turns(args, jobs.len());
     let again = args.rerun.as_deref().map(Again::read).transpose()?;
     for job in jobs {
         let name = job.subject.suite.clone();
@@ -109,8 +108,6 @@ pub(super) fn prepare(
         for (profile, decides) in profiles(args, &job.subject, &suite)? {
             let options = Options {
                 vehicle: job.vehicle.clone(),
-                turns: if job.subject.attach.is_some() { Turns::new(1) } else { turns(&job.vehicle) },
-                workers: 1,
                 ignore_needs: args.ignore_needs,
                 folder: folder.join(format!("r{}", runs.len())),
                 every_exchange: args.report.iter().any(|report| report.starts_with("html=")),
@@ -123,7 +120,6 @@ pub(super) fn prepare(
             runs.push(bind(args, job.clone(), suite.clone(), options, selection, decides)?);
         }
     }
-    share_turns(&mut runs);
     for mode in &args.mode {
         mode_exists(mode, &runs)?;
     }
@@ -135,30 +131,6 @@ pub(super) fn prepare(
         anstream::println!("nothing to run again");
     }
     Ok(runs)
-}
-
-/// How many cases play at once. Those of the simulator have turns of their own, one for each core, since they never
-/// wait; as processes most wait most of the time: a subject of the user gets two for each core, references, which are
-/// many and light, twelve.
-fn turns(args: &Args, runs: usize) -> impl Fn(&Vehicle) -> Turns {
-    let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
-    let simulated = Turns::new(args.jobs.unwrap_or(cores));
-    let processes = Turns::new(args.jobs.unwrap_or(if runs > 1 { 12 * cores } else { 2 * cores }));
-    move |vehicle| match vehicle {
-        Vehicle::Simulator(_) => simulated.clone(),
-        Vehicle::Process => processes.clone(),
-    }
-}
-
-/// Turns go to those who wait, in order: a run with many cases has more of them waiting, so that all end at about the
-/// same time. Three times its share, so that nothing idles when other runs are over.
-fn share_turns(runs: &mut [Run]) {
-    let cases = |run: &Run| run.plan.cases.len().max(1);
-    let all: usize = runs.iter().map(cases).sum();
-    for run in runs {
-        let turns = run.options.turns.count;
-        run.options.workers = (3 * turns * cases(run)).div_ceil(all.max(1)).min(turns);
-    }
 }
 
 /// A mode that nobody has would run nothing, and look good.

@@ -10,7 +10,7 @@ use plugfest::corpus::Corpus;
 use plugfest::mocks::{self, Reference};
 use plugfest::plan::{Case, Fate, Plan, Selection};
 use plugfest::play::{Play, Script};
-use plugfest::runner::{self, Options, Turns, Vehicle};
+use plugfest::runner::{self, Options, Vehicle};
 use plugfest::scenario::Suite;
 use plugfest::sim::{self, Faults, Setting, SimEnd};
 use plugfest::transcript::{Line, Memory};
@@ -137,12 +137,12 @@ fn over_stdio(suite: &Suite, bench: &Bench) -> Result<Figure, String> {
     let input: Vec<u8> = simulate(&as_actor)?.lines.iter().filter_map(written).flatten().collect();
     let argv: Vec<String> = script.subject.command.iter().cloned().chain(["--atp".to_owned()]).collect();
     let plan = Plan { cases: vec![case.clone(); TIMES] };
-    let options = options(bench, 1);
+    let options = options(bench);
     let mut bad = 0;
     let (ours, bare) = time::fastest(
         ROUNDS,
         || {
-            let counts = runner::run(suite, &plan, &options, &mut |_| {});
+            let counts = runner::run(suite, &plan, &options, 1, &mut |_| {});
             bad += TIMES - counts.pass;
         },
         || (0..TIMES).for_each(|_| drop(black_box(write_and_read(&argv, &input)))),
@@ -175,13 +175,11 @@ fn write_and_read(argv: &[String], input: &[u8]) -> std::io::Result<Vec<u8>> {
     Ok(output)
 }
 
-/// As processes, so many at once.
-pub(super) fn options(bench: &Bench, at_once: usize) -> Options {
+/// As processes.
+pub(super) fn options(bench: &Bench) -> Options {
     runner::relays_run(&bench.program.display().to_string());
     Options {
         vehicle: Vehicle::Process,
-        turns: Turns::new(at_once),
-        workers: at_once,
         ignore_needs: true,
         folder: bench.folder.clone(),
         every_exchange: false,

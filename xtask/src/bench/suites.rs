@@ -49,10 +49,10 @@ fn conformance(suite: &Suite, reference: &Reference, bench: &Bench) -> Result<(u
         }
     }
     let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
-    let (plan, options) = (Plan { cases: quick }, options(bench, 12 * cores));
+    let (plan, options) = (Plan { cases: quick }, options(bench));
     let begun = Instant::now();
     let mut bad = Vec::new();
-    runner::run(suite, &plan, &options, &mut |event| {
+    runner::run(suite, &plan, &options, 16 * cores, &mut |event| {
         if let runner::RunEvent::Finished(result) = event
             && result.verdict != runner::Verdict::Pass
         {
