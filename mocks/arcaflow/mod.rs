@@ -3,10 +3,8 @@
 mod contract;
 mod document;
 mod engine;
-mod greeting;
 mod mutants;
 mod plugin;
-mod session;
 
 pub use mutants::MUTANTS;
 
@@ -34,7 +32,7 @@ pub const PLUGIN: Reference = Reference {
 pub const ENGINE: Reference = Reference {
     suite: "arcaflow",
     role: "engine",
-    profiles: &["v3", "v1"],
+    profiles: &["v3", "v1", "document"],
     about: "an engine that runs one step of a plugin command, for people who write a plugin or an SDK",
     usage: "--step NAME --input JSON -- COMMAND ..   run the step; the result is one line of JSON\n\
             serve                                    run what operations ask for, one JSON object a line:\n\
@@ -42,12 +40,14 @@ pub const ENGINE: Reference = Reference {
             \u{20}                                         \"step\": \"hello\", \"input\": {}}, or {\"id\": 2, \"op\": \"cancel\"}\n\
             \n\
             --trace           show the exchange on standard error\n\
-            --profile NAME    v3 (default), v1, or auto: waits a second for a hello that comes unasked\n\
-            --closure SECONDS how long a plugin has to end by itself (default 5)\n\
+            --profile NAME    v3 (default), v1: asks for the hello, then speaks the version that it announces;\n\
+            \u{20}                 document: never asks, and ends the plugin by SIGTERM;\n\
+            \u{20}                 auto: asks if no hello comes unasked for a second, then speaks as the hello does\n\
+            --closure SECONDS how long a plugin has to end by itself (default 5, 30 after SIGTERM)\n\
             --mutant NAME     deviate in one named way (see `plugfest list`)\n\
             \n\
             Exit status: 0 an output, 1 the step failed, 2 a wrong command line, 3 the command cannot be started.\n\
             Ctrl-C sends the signal `cancel` to a step that takes it, and ends the plugin after the closure time.",
     make: engine::make,
-    subject: || SubjectOf { driver: Some(&["serve"]), ..SubjectOf::default() },
+    subject: || SubjectOf { driver: Some(&["--profile", "{profile}", "serve"]), ..SubjectOf::default() },
 };

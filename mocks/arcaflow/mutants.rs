@@ -23,6 +23,10 @@ const fn document(name: &'static str, breaks: &'static str, also: &'static [&'st
     Mutant { name, role: "plugin", breaks, also, profile: "document" }
 }
 
+const fn engine_of_the_document(name: &'static str, breaks: &'static str) -> Mutant {
+    under("document", engine(name, breaks))
+}
+
 const fn also(mutant: Mutant, also: &'static [&'static str]) -> Mutant {
     Mutant { also, ..mutant }
 }
@@ -220,4 +224,74 @@ pub const MUTANTS: &[Mutant] = &[
     engine("large-result-is-silence", "ARCAE-LIM-01"),
     engine("cancel-waits-for-hello", "ARCAE-LIM-02"),
     engine("stderr-fails-run", "ARCAE-LIM-03"),
+    // The engine: what a programmer gets wrong. Reading and buffering.
+    engine("second-of-read-is-lost", "ARCAE-STREAM-02"),
+    engine("stderr-is-read-as-output", "ARCAE-LIM-03"),
+    engine("large-text-is-cut", "ARCAE-LIM-01"),
+    engine("list-at-the-limit-is-cut", "ARCAE-LIM-01"),
+    engine("work-start-kept-back", "ARCAE-WORK-01"),
+    engine("input-closed-at-work", "ARCAE-WORK-03"),
+    engine("junk-before-hello-skipped", "ARCAE-HELLO-04a"),
+    // One run in another.
+    engine("results-swapped", "ARCAE-WORK-03"),
+    engine("schema-of-the-first-plugin", "ARCAE-WORK-01"),
+    engine("version-of-the-first-plugin", "ARCAE-HELLO-06"),
+    engine("failed-stays-failed", "ARCAE-HELLO-03"),
+    engine("run-id-by-its-beginning", "ARCAE-WORK-07"),
+    engine("run-id-is-trimmed", "ARCAE-WORK-07"),
+    engine("run-id-of-the-message-before", "ARCAE-WORK-09"),
+    engine("errors-of-others-count", "ARCAE-ERR-01"),
+    // Versions and schemas.
+    engine("later-versions-accepted", "ARCAE-HELLO-01"),
+    engine("version-cut-to-32-bits", "ARCAE-HELLO-01"),
+    engine("version-missing-is-one", "ARCAE-HELLO-01"),
+    engine("true-is-version-one", "ARCAE-HELLO-01"),
+    engine("type-names-not-checked", "ARCAE-HELLO-03"),
+    engine("ids-not-checked", "ARCAE-HELLO-03"),
+    engine("roots-not-checked", "ARCAE-HELLO-03"),
+    engine("references-not-checked", "ARCAE-HELLO-03"),
+    engine("patterns-not-checked", "ARCAE-HELLO-03"),
+    engine("limits-not-checked", "ARCAE-HELLO-03"),
+    engine("map-keys-not-checked", "ARCAE-HELLO-03"),
+    engine("discriminators-not-checked", "ARCAE-HELLO-03"),
+    engine("schema-keys-not-checked", "ARCAE-HELLO-03"),
+    engine("optional-keys-refused", "ARCAE-HELLO-05"),
+    // Data.
+    engine("input-limit-off-by-one", "ARCAE-WORK-02"),
+    engine("output-limit-off-by-one", "ARCAE-WORK-05"),
+    engine("integers-become-floats", "ARCAE-WORK-08"),
+    engine("input-is-json-text", "ARCAE-WORK-01"),
+    engine("second-hello-begins-again", "ARCAE-WORK-01"),
+    engine("odd-result-is-silence", "ARCAE-WORK-04"),
+    // Two messages, or a message and the end.
+    engine("error-after-result-counts", "ARCAE-WORK-03"),
+    engine("result-after-error-counts", "ARCAE-ERR-01"),
+    engine("status-after-result-counts", "ARCAE-WORK-03"),
+    engine("bytes-after-result-count", "ARCAE-WORK-03"),
+    engine("error-without-text-ignored", "ARCAE-ERR-01"),
+    engine("server-fatal-of-a-run-ignored", "ARCAE-ERR-02"),
+    engine("server-fatal-needs-both-flags", "ARCAE-ERR-02"),
+    // The end.
+    engine("closure-from-the-start", "ARCAE-SIG-01"),
+    engine("cancel-data-null", "ARCAE-SIG-01"),
+    engine("client-done-names-the-run", "ARCAE-DONE-01a"),
+    engine("client-done-data-null", "ARCAE-DONE-01a"),
+    engine("client-done-twice", "ARCAE-DONE-01a"),
+    engine("stays-with-the-plugin", "ARCAE-TERM-02"),
+    under("v1", engine("second-task-in-one-execution", "ARCAE-EXEC-01")),
+    // The engine of the document.
+    engine_of_the_document("null-to-the-document", "ARCAE-START-01b"),
+    engine_of_the_document("document-hello-needs-a-schema", "ARCAE-HELLO-07"),
+    engine_of_the_document("one-of-unknown", "ARCAE-HELLO-07"),
+    engine_of_the_document("envelope-to-the-document", "ARCAE-WORK-01"),
+    engine_of_the_document("work-started-twice", "ARCAE-EXEC-01"),
+    engine_of_the_document("work-time-out", "ARCAE-EXEC-02"),
+    engine_of_the_document("acknowledgement-unknown", "ARCAE-WORK-06a"),
+    engine_of_the_document("acknowledgement-is-the-output", "ARCAE-WORK-06a"),
+    engine_of_the_document("output-of-the-document-is-success", "ARCAE-WORK-10"),
+    engine_of_the_document("killed-without-sigterm", "ARCAE-TERM-01"),
+    engine_of_the_document("grace-of-ten-seconds", "ARCAE-TERM-01"),
+    engine_of_the_document("grace-from-the-start", "ARCAE-TERM-01"),
+    engine_of_the_document("sigterm-is-enough", "ARCAE-TERM-01"),
+    engine_of_the_document("cancel-kills-the-plugin", "ARCAE-TERM-01"),
 ];

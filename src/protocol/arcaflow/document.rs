@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 
 use jsonschema::Validator;
 
+use super::schema::Schema;
 use crate::codec::json;
 use crate::datum::Datum;
 
@@ -27,6 +28,15 @@ pub(super) fn hello(datum: &Datum) -> Result<(), String> {
         Ok(()) => Ok(()),
         Err(error) => Err(format!("{}: {error}", error.instance_path())),
     }
+}
+
+/// The schema of a hello that fits.
+///
+/// # Errors
+/// What does not fit first, and where.
+pub fn schema(datum: &Datum) -> Result<Schema, String> {
+    hello(datum)?;
+    Schema::read(&deployed(datum.get("steps").unwrap_or(&Datum::Null))).map_err(|fault| fault.to_string())
 }
 
 /// The steps of the document's hello as the schema of a deployed one: what their data must be is the same.
@@ -138,7 +148,6 @@ fn one_of(of: &Datum) -> Datum {
 mod tests {
     use super::*;
     use crate::datum::notation::parse_datum;
-    use crate::protocol::arcaflow::schema::Schema;
 
     fn hello_with(kind: &str) -> Datum {
         let text = format!(

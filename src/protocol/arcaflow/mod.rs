@@ -2,7 +2,7 @@
 
 #[cfg(test)]
 mod captures;
-mod document;
+pub mod document;
 pub mod schema;
 mod watch;
 

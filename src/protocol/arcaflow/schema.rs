@@ -412,9 +412,14 @@ impl Type {
                 Ok(Self::String { length: fields.bounds()?, pattern: pattern.transpose()? })
             }
             "pattern" => with(&[]).map(|_| Self::Pattern),
-            "integer" => with(&["min", "max", "units"])?.bounds().map(Self::Integer),
+            "integer" => {
+                let fields = with(&["min", "max", "units"])?;
+                fields.units()?;
+                fields.bounds().map(Self::Integer)
+            }
             "float" => {
                 let fields = with(&["min", "max", "units"])?;
+                fields.units()?;
                 Ok(Self::Float(fields.number("min")?, fields.number("max")?))
             }
             "bool" => with(&[]).map(|_| Self::Bool),
@@ -431,7 +436,9 @@ impl Type {
                     .map(Self::EnumString)
             }
             "enum_integer" => {
-                let values = with(&["values", "units"])?.keys("values")?;
+                let fields = with(&["values", "units"])?;
+                fields.units()?;
+                let values = fields.keys("values")?;
                 values
                     .into_iter()
                     .map(|key| key.as_int().ok_or_else(|| Fault::new("a value is no integer")))
@@ -507,18 +514,24 @@ impl Type {
             }
             Self::OneOf { types, field, inlined } => types.iter().try_for_each(|(key, kind)| {
                 kind.resolve(scope)?;
-                let owns = kind.members(scope).is_some_and(|object| object.properties.contains_key(field));
-                if owns == *inlined {
-                    return Ok(());
-                }
-                let wrong = if owns {
-                    "has the discriminator although it is not inlined"
-                } else {
-                    "lacks the inlined discriminator"
+                let own = kind.members(scope).and_then(|object| object.properties.get(field));
+                let wrong = match own {
+                    Some(_) if !inlined => "has the discriminator although it is not inlined",
+                    None if *inlined => "lacks the inlined discriminator",
+                    Some(own) if !own.kind.discriminates(key) => "has a discriminator of another type",
+                    _ => return Ok(()),
                 };
                 Err(Fault::new(format!("the member {key} {wrong}")))
             }),
             _ => Ok(()),
+        }
+    }
+
+    /// Whether an inlined discriminator can be of this type.
+    fn discriminates(&self, key: &Datum) -> bool {
+        match key {
+            Datum::Int(_) => matches!(self, Self::Integer(_) | Self::EnumInteger(_)),
+            _ => matches!(self, Self::String { .. } | Self::EnumString(_)),
         }
     }
 
@@ -701,6 +714,16 @@ fn compile(text: &str) -> Read<Regex> {
     Regex::new(text).map_err(|_| Fault::new(format!("`{text}` is no regular expression of RE2")))
 }
 
+fn read_unit(datum: &Datum) -> Read<()> {
+    const KEYS: [&str; 4] =
+        ["name_short_singular", "name_short_plural", "name_long_singular", "name_long_plural"];
+    let fields = Fields::of(datum, &KEYS)?;
+    KEYS.iter().try_for_each(|key| match fields.text(key)? {
+        Some(_) => Ok(()),
+        None => Err(Fault::new(format!("`{key}` is missing"))),
+    })
+}
+
 /// Ids: 1 to 255 of these characters.
 fn identifier(text: &str) -> Read<String> {
     let fine = |c: char| c.is_ascii_alphanumeric() || matches!(c, '$' | '@' | '-' | '_');
@@ -815,6 +838,17 @@ impl<'a> Fields<'a> {
             read(&name, value).map_err(|fault| fault.under(&name))
         };
         entries.iter().map(one).collect::<Read<BTreeMap<_, _>>>().map(Some).map_err(|fault| fault.under(key))
+    }
+
+    /// Names of a unit and of its multiples.
+    fn units(&self) -> Read<()> {
+        let Some(value) = self.get("units") else { return Ok(()) };
+        let fields = Fields::of(value, &["base_unit", "multipliers"]).map_err(|fault| fault.under("units"))?;
+        fields.need("base_unit", read_unit).map_err(|fault| fault.under("units"))?;
+        for (factor, unit) in fields.get("multipliers").and_then(Datum::as_map).unwrap_or_default() {
+            to_integer(factor).and_then(|_| read_unit(unit)).map_err(|fault| fault.under("units"))?;
+        }
+        Ok(())
     }
 
     fn display(&self) -> Read<()> {

@@ -1,15 +1,19 @@
 //! The reference engine: runs one step of a plugin command, or serves as the driver of the contract.
 
+mod greeting;
+mod session;
+mod slip;
+mod stop;
+mod work;
+
+use self::session::{Answer, Conduct, Dialect, Order, Session};
 use super::mutants::is_mutant;
-use super::session::{Answer, Conduct, Dialect, Order, Session};
 use crate::actor::{Actor, Event, Exit, Nanos, Part, Payload, SECOND, What, WireId};
 use crate::codec::lines::JsonLines;
 use crate::codec::{Codec, json};
 use crate::datum::{Datum, Kind};
 use crate::mocks::{Acting, Role, actor, flag, option};
 
-/// How long a plugin has to end by itself, unless `--closure` says otherwise.
-const CLOSURE: Nanos = 5 * SECOND;
 /// Exit status when the step failed.
 const FAILED: i32 = 1;
 /// Exit status when the plugin's command cannot be started.
@@ -52,13 +56,16 @@ fn conduct(own: &mut Vec<String>) -> Result<Conduct, String> {
     let dialect = match option(own, "--profile").as_deref() {
         None | Some("v3") => Some(Dialect::V3),
         Some("v1") => Some(Dialect::V1),
+        Some("document") => Some(Dialect::Document),
         Some("auto") => None,
-        Some(other) => return Err(format!("there is no profile `{other}` (known: v3, v1, auto)")),
+        Some(other) => {
+            return Err(format!("there is no profile `{other}` (known: v3, v1, document, auto)"));
+        }
     };
     let closure = match option(own, "--closure") {
-        None => CLOSURE,
+        None => None,
         Some(text) => match text.parse::<f64>() {
-            Ok(seconds) if (0.0..=86_400.0).contains(&seconds) => (seconds * SECOND as f64) as Nanos,
+            Ok(seconds) if (0.0..=86_400.0).contains(&seconds) => Some((seconds * SECOND as f64) as Nanos),
             _ => return Err(format!("--closure {text}: write seconds, for example 2.5")),
         },
     };
@@ -83,6 +90,8 @@ struct Engine {
     leaving: Option<i32>,
     interrupted: bool,
     alarm: Option<Nanos>,
+    /// What mutants keep from one plugin to the next.
+    memory: slip::Memory,
 }
 
 impl Role for Engine {
@@ -101,6 +110,7 @@ impl Engine {
             leaving: None,
             interrupted: false,
             alarm: None,
+            memory: slip::Memory::default(),
         }
     }
 
@@ -129,12 +139,15 @@ impl Engine {
 
     fn begin(&mut self, asked: Datum, order: Order, out: &mut Acting<'_>) {
         self.started += 1;
-        let session = Session::start(self.conduct.clone(), self.started, order, out);
+        let session = Session::start(self.conduct.clone(), self.started, order, self.memory.clone(), out);
         self.sessions.push((asked, session));
     }
 
     /// Tells what the sessions have come to, and ends when nothing is left to do.
     fn settle(&mut self, out: &mut Acting<'_>) {
+        if self.conduct.is("results-swapped") {
+            self.swap();
+        }
         let answers: Vec<(Datum, Answer)> = self
             .sessions
             .iter_mut()
@@ -146,6 +159,7 @@ impl Engine {
             }
             self.tell(asked, answer, out);
         }
+        self.sessions.iter().for_each(|(_, session)| self.memory.keep(&session.memory));
         self.sessions.retain(|(_, session)| !session.is_over());
         let next = self.sessions.iter().filter_map(|(_, session)| session.alarm()).min();
         if next != self.alarm
@@ -158,6 +172,15 @@ impl Engine {
             && let Some(status) = self.leaving
         {
             out.exit(Exit::Code(status));
+        }
+    }
+
+    /// A mutant: the first answer of two runs goes to the other.
+    fn swap(&mut self) {
+        if let [(one, first), (two, _)] = self.sessions.as_mut_slice()
+            && first.answer.is_some()
+        {
+            std::mem::swap(one, two);
         }
     }
 
