@@ -141,6 +141,9 @@ impl<W: Write> Human<W> {
             about.vehicle,
             if words.is_empty() { "no case".into() } else { words.join(", ") }
         ));
+        if let Some(note) = about.note() {
+            self.say(&format!("  {note}"));
+        }
         if self.accepted > 0 {
             self.say(&format!("  {} of the passed fail as the baseline says", self.accepted));
         }

@@ -1,6 +1,6 @@
 //! Markdown, for a job summary: a table of verdicts, then each broken rule with its cases.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
 use super::{About, Reporter, closing_line};
@@ -10,6 +10,7 @@ use crate::runner::{CaseResult, Counts, RunEvent};
 pub struct Markdown<W: Write> {
     out: W,
     table: String,
+    notes: BTreeSet<String>,
     broken: BTreeMap<String, Broken>,
     counts: Counts,
 }
@@ -24,7 +25,13 @@ struct Broken {
 impl<W: Write> Markdown<W> {
     /// Writes to `out`.
     pub fn new(out: W) -> Self {
-        Self { out, table: String::new(), broken: BTreeMap::new(), counts: Counts::default() }
+        Self {
+            out,
+            table: String::new(),
+            notes: BTreeSet::new(),
+            broken: BTreeMap::new(),
+            counts: Counts::default(),
+        }
     }
 
     fn case(&mut self, about: About<'_>, result: &CaseResult) {
@@ -67,6 +74,9 @@ impl<W: Write> Reporter for Markdown<W> {
                     counts.fail,
                     counts.inconclusive
                 );
+                if let Some(note) = about.note() {
+                    self.notes.insert(format!("Profile `{}`: {}", about.profile, cell(note)));
+                }
                 self.counts.merge(counts);
             }
             _ => {}
@@ -77,6 +87,9 @@ impl<W: Write> Reporter for Markdown<W> {
         writeln!(self.out, "# plugfest {}\n", env!("CARGO_PKG_VERSION"))?;
         writeln!(self.out, "| role | profile | subject | passed | warned | failed | inconclusive |")?;
         writeln!(self.out, "|---|---|---|---|---|---|---|\n{}", self.table)?;
+        for note in &self.notes {
+            writeln!(self.out, "{note}\n")?;
+        }
         for (id, broken) in &self.broken {
             writeln!(self.out, "## {id}\n\n{}\n\nSource: {}\n", cell(&broken.rule), cell(&broken.source))?;
             for case in &broken.cases {

@@ -36,6 +36,13 @@ pub struct About<'a> {
     pub decides: bool,
 }
 
+impl About<'_> {
+    /// What a reader must know about the profile.
+    fn note(&self) -> Option<&str> {
+        self.suite.notes.get(self.profile).map(String::as_str)
+    }
+}
+
 /// The formats of `--report FORMAT=PATH`.
 pub const FORMATS: [&str; 5] = ["jsonl", "junit", "github", "markdown", "html"];
 

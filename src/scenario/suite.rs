@@ -25,6 +25,8 @@ pub struct Suite {
     pub rules_text: Arc<str>,
     /// Its profiles, the default first.
     pub profiles: Vec<String>,
+    /// `[notes]`: what a reader of a report must know about a profile.
+    pub notes: BTreeMap<String, String>,
     /// The scenarios that every mutant runs too.
     pub smoke: Vec<Text>,
     /// `[timing]`
@@ -105,6 +107,7 @@ impl Suite {
             text: Arc::from(text),
             rules_text: Arc::from(""),
             profiles: root.texts("profiles").into_iter().map(|text| text.text).collect(),
+            notes: root.table("notes").map(|table| notes(&table)).unwrap_or_default(),
             smoke: root.texts("smoke"),
             timing: root.table("timing").map(|table| timing(&table)).unwrap_or_default(),
             bind: root.table("bind").map(|table| bind(&table)).unwrap_or_default(),
@@ -118,6 +121,9 @@ impl Suite {
             open: BTreeMap::new(),
             scenarios: Vec::new(),
         };
+        if let Some(stray) = suite.notes.keys().find(|name| !suite.profiles.contains(name)) {
+            root.problem(root.span.clone(), format!("`notes` names `{stray}`, which is no profile"));
+        }
         if suite.profiles.is_empty() {
             root.problem(
                 root.span.clone(),
@@ -187,6 +193,10 @@ impl RoleLayer {
         role.exchange = self.exchange.clone().or(role.exchange.take());
         role.openings.extend(self.openings.clone());
     }
+}
+
+fn notes(table: &Table<'_>) -> BTreeMap<String, String> {
+    table.every_text().into_iter().map(|(name, note)| (name.text, note.text)).collect()
 }
 
 fn bind(table: &Table<'_>) -> Vec<(String, Pattern)> {

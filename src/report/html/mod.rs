@@ -34,6 +34,8 @@ struct Run {
     subject: String,
     profile: String,
     vehicle: String,
+    /// What a reader must know about the profile.
+    note: Option<String>,
     /// A short hash of what the suite says.
     hash: String,
     counts: Counts,
@@ -152,6 +154,7 @@ impl<W: Write> Reporter for Html<W> {
                 subject: visible(&about.subject.name),
                 profile: visible(about.profile),
                 vehicle: visible(about.vehicle),
+                note: about.note().map(visible),
                 hash: about.suite.hash(),
                 counts: Counts::default(),
                 millis: 0,

@@ -206,6 +206,10 @@ fn table(runs: &[Run], group: &[usize]) -> Markup {
     sections.sort();
     sections.dedup();
     let (suite, role, subject) = runs[group[0]].group();
+    let notes: std::collections::BTreeSet<(&str, &str)> = group
+        .iter()
+        .filter_map(|nth| Some((runs[*nth].profile.as_str(), runs[*nth].note.as_deref()?)))
+        .collect();
     html! {
         div.scroll tabindex="0" role="region" aria-label={ (suite) " " (role) } {
             table {
@@ -225,6 +229,7 @@ fn table(runs: &[Run], group: &[usize]) -> Markup {
                     }
                 }
             }
+            @for (profile, note) in &notes { p { b { (profile) } ": " (note) } }
         }
     }
 }
