@@ -843,7 +843,8 @@ impl<'a> Fields<'a> {
     /// Names of a unit and of its multiples.
     fn units(&self) -> Read<()> {
         let Some(value) = self.get("units") else { return Ok(()) };
-        let fields = Fields::of(value, &["base_unit", "multipliers"]).map_err(|fault| fault.under("units"))?;
+        let fields =
+            Fields::of(value, &["base_unit", "multipliers"]).map_err(|fault| fault.under("units"))?;
         fields.need("base_unit", read_unit).map_err(|fault| fault.under("units"))?;
         for (factor, unit) in fields.get("multipliers").and_then(Datum::as_map).unwrap_or_default() {
             to_integer(factor).and_then(|_| read_unit(unit)).map_err(|fault| fault.under("units"))?;
