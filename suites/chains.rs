@@ -129,6 +129,47 @@ fn arcaflow_engine_and_the_go_sdk() {
     assert_eq!(refused.status.code(), Some(1), "{}", text(&refused.stdout));
 }
 
+/// One engine for every dialect: it waits for a hello that comes unasked, asks where none comes, and speaks as the hello
+/// says; `--trace` shows each message.
+#[test]
+fn arcaflow_engine_negotiates_with_each_dialect() {
+    for (profile, how, shown) in [
+        ("v3", "waits for a null", &["-> null", "<- {\"version\": 3", "-> {\"id\": 1", "-> {\"id\": 4"][..]),
+        (
+            "v1",
+            "waits for a null",
+            &["-> null", "<- {\"version\": 1", "-> {\"id\": \"echo\"", "<- {\"output_id\""],
+        ),
+        (
+            "document",
+            "says hello unasked",
+            &["<- {\"version\": 1", "-> {\"id\": \"echo\"", "<- {\"status\": \"started\"}"],
+        ),
+    ] {
+        let plugin = [PLUGFEST, "mock", "arcaflow", "plugin", "--profile", profile];
+        let words =
+            ["mock", "arcaflow", "engine", "--profile", "auto", "--trace", "--step", "echo", "--input"];
+        let input = [r#"{"message": "hi"}"#, "--"];
+        let atp = if profile == "document" { &[][..] } else { &["--atp"] };
+        let output = Command::new(PLUGFEST)
+            .args(words)
+            .args(input)
+            .args(plugin)
+            .args(atp)
+            .output()
+            .expect("plugfest starts");
+        let told = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{profile}: {told}");
+        assert!(text(&output.stdout).contains(r#""output_data": {"message": "hi"}"#), "{profile}: {told}");
+        assert!(told.contains(&format!("auto: the plugin {how}")), "{profile}: {told}");
+        let mut lines = told.lines();
+        for part in shown {
+            assert!(lines.any(|line| line.starts_with(part)), "{profile}: {part} is missing in\n{told}");
+        }
+        assert_eq!(told.contains("null"), profile != "document", "{profile}: {told}");
+    }
+}
+
 /// What mocks/README.md shows works as it stands there.
 #[test]
 fn what_the_readme_shows() {

@@ -274,8 +274,8 @@ pub const MUTANTS: &[Mutant] = &[
     // The end.
     engine("closure-from-the-start", "ARCAE-SIG-01"),
     engine("cancel-data-null", "ARCAE-SIG-01"),
-    engine("client-done-names-the-run", "ARCAE-DONE-01a"),
-    engine("client-done-data-null", "ARCAE-DONE-01a"),
+    also(engine("client-done-names-the-run", "ARCAE-DONE-01a"), &["ARCAE-STREAM-01"]),
+    also(engine("client-done-data-null", "ARCAE-DONE-01a"), &["ARCAE-STREAM-01"]),
     engine("client-done-twice", "ARCAE-DONE-01a"),
     engine("stays-with-the-plugin", "ARCAE-TERM-02"),
     under("v1", engine("second-task-in-one-execution", "ARCAE-EXEC-01")),

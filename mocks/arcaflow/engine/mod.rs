@@ -177,8 +177,8 @@ impl Engine {
 
     /// A mutant: the first answer of two runs goes to the other.
     fn swap(&mut self) {
-        if let [(one, first), (two, _)] = self.sessions.as_mut_slice()
-            && first.answer.is_some()
+        if let [(one, first), (two, second)] = self.sessions.as_mut_slice()
+            && (first.answer.is_some() && !second.answered || second.answer.is_some() && !first.answered)
         {
             std::mem::swap(one, two);
         }
