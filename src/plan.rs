@@ -243,7 +243,7 @@ fn reason_not_applicable(
 }
 
 /// What a case needs that only a subject which we start can give.
-fn not_attached(scenario: &Scenario, script: &Script) -> Option<&'static str> {
+pub(crate) fn not_attached(scenario: &Scenario, script: &Script) -> Option<&'static str> {
     let of_process =
         |step: &Step| matches!(&step.verb, Verb::Act(act) if act.default_lane() == Some("process"));
     let streams = |lane: &crate::play::Lane| matches!(lane.source, LaneSource::Declared(Source::Stdio));

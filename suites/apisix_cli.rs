@@ -1,5 +1,6 @@
 //! What people see when a runner cannot be reached: a clear message and the right exit status.
 
+use std::collections::BTreeMap;
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
@@ -203,6 +204,57 @@ fn a_folder_whose_path_is_too_long_for_sockets() {
     }
 }
 
+/// A runner that notes each of its starts, and the verdicts of cases against it.
+fn counted(folder: &Path, mutant: &str, cases: &[&str]) -> (usize, BTreeMap<String, String>) {
+    let (starts, report) = (folder.join("starts"), folder.join("run.jsonl"));
+    let _ = std::fs::remove_file(&starts);
+    let own = env!("CARGO_BIN_EXE_plugfest");
+    let script = format!("echo x >> {}; exec {own} mock apisix runner {mutant}", starts.display());
+    let output = Command::cargo_bin("plugfest")
+        .expect("the binary is built")
+        .args(["run", "apisix", "runner", "--time-scale", "0.4", "--jobs", "4", "--report"])
+        .arg(format!("jsonl={}", report.display()))
+        .args(cases)
+        .args(["--", "sh", "-c", &script])
+        .output()
+        .expect("it runs");
+    let text = std::fs::read_to_string(&report).unwrap_or_else(|_| panic!("{}", told(&output).1));
+    let event = |line: &str| serde_json::from_str::<serde_json::Value>(line).expect("JSON");
+    let events = text.lines().map(event).filter(|event| event["event"] == "case-finished");
+    let played = events.filter(|event| event["verdict"] != "not-applicable");
+    let word = |event: &serde_json::Value, key: &str| event[key].as_str().unwrap_or_default().to_owned();
+    let verdicts = played.map(|event| (word(&event, "case"), word(&event, "verdict"))).collect();
+    (std::fs::read_to_string(&starts).unwrap_or_default().lines().count(), verdicts)
+}
+
+#[test]
+fn cases_share_a_process_each_over_connections_of_its_own() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (starts, verdicts) = counted(folder.path(), "", &["frame/", "buffer/"]);
+    assert!(verdicts.len() > 20 && verdicts.values().all(|verdict| verdict == "pass"), "{verdicts:?}");
+    assert_eq!(starts, 1);
+    let (starts, verdicts) = counted(folder.path(), "", &["life/terminated", "frame/empty"]);
+    let own = verdicts.keys().filter(|case| case.starts_with("life/")).count();
+    assert!(own > 1 && verdicts.len() > own + 1, "{verdicts:?}");
+    assert_eq!(starts, own + 1, "who ends the process has one of its own");
+}
+
+#[test]
+fn a_crash_in_one_case_costs_no_other_its_verdict() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mutant = "--mutant unknown-type-ends-runner";
+    let (starts, together) = counted(folder.path(), mutant, &["frame/"]);
+    let alone = together.keys().flat_map(|case| {
+        let (starts, verdicts) = counted(folder.path(), mutant, &[case]);
+        assert_eq!(starts, 1, "{case}");
+        verdicts
+    });
+    let alone: BTreeMap<String, String> = alone.collect();
+    assert_eq!(together, alone);
+    let failed = together.values().filter(|verdict| *verdict == "fail").count();
+    assert!(failed > 0 && failed < together.len() && starts > 1, "{starts}: {together:?}");
+}
+
 /// What suites/apisix/README.md tells authors to run, with our own references in the place of theirs.
 #[test]
 fn what_the_readme_shows() {
@@ -216,8 +268,16 @@ fn what_the_readme_shows() {
         .flat_map(|(block, _)| block.lines())
         .collect();
     assert!(commands.len() >= 6, "{commands:?}");
-    for command in commands {
+    let first_page = include_str!("../README.md").lines().filter_map(|line| {
+        let command = line.starts_with("plugfest ") && line.contains(" apisix ");
+        line.split("   ").next().filter(|_| command)
+    });
+    let first_page: Vec<&str> = first_page.collect();
+    assert!(first_page.len() >= 3, "{first_page:?}");
+    for command in commands.into_iter().chain(first_page) {
         let command = command
+            .replace("./my-runner", "path/to/runner")
+            .replace("./my-gateway", "path/to/gateway")
             .replace("path/to/runner", &format!("{own} mock apisix runner"))
             .replace(
                 "path/to/gateway {port} {upstream} {socket}",

@@ -139,15 +139,9 @@ fn spool(suite: &Suite, script: &Script, path: &Path) -> Result<Spool<impl Write
     Ok(Spool::new(out, &Header::new(suite, script)))
 }
 
-async fn shell(
-    suite: &Suite,
-    script: &Arc<Script>,
-    options: &Options,
-    folder: &Path,
-    transcript: &Path,
-) -> Result<Play, String> {
+/// The world in which a case is played.
+pub(super) fn world(script: &Script, options: &Options, folder: &Path) -> Result<Shell, String> {
     std::fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-    let mut play = Play::new(script.clone());
     let mut world = Shell::new(folder.to_path_buf());
     world.marker = Some(marker(folder));
     world.seed = script.knobs.seed;
@@ -158,6 +152,18 @@ async fn shell(
     world.stop = Some(options.stop.clone());
     world.tls = script.subject.tls()?;
     world.secrets = script.subject.secrets.clone();
+    Ok(world)
+}
+
+async fn shell(
+    suite: &Suite,
+    script: &Arc<Script>,
+    options: &Options,
+    folder: &Path,
+    transcript: &Path,
+) -> Result<Play, String> {
+    let mut play = Play::new(script.clone());
+    let world = world(script, options, folder)?;
     let mut spool = spool(suite, script, transcript)?;
     world.run(&mut play, &mut spool).await;
     if script.subject.attach.is_none() {

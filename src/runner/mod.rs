@@ -4,6 +4,7 @@ mod case;
 mod event;
 mod pool;
 mod port;
+mod shared;
 mod stop;
 
 pub use case::{Vehicle, case_folder, relays_run};
@@ -22,6 +23,7 @@ use tokio::runtime::Runtime;
 
 use crate::plan::{Case, Fate, Plan};
 use crate::scenario::Suite;
+use shared::Shared;
 
 /// How a run is carried out.
 #[derive(Clone, Debug)]
@@ -62,16 +64,17 @@ pub fn run_in<'env>(
     let total = plan.cases.iter().filter(|case| case.selected).count();
     tell(RunEvent::Started { suite: suite.name.clone(), cases: total });
     let mut broken = BTreeMap::new();
+    let shared = Arc::new(Shared::new(&plan.cases, options));
     let probes = plan.cases.iter().take_while(|case| case.scenario.probe).count();
     let (probes, others) = plan.cases.split_at(probes);
     for cases in [probes, others] {
         let blockers = Arc::new(broken.clone());
         let (events, told) = mpsc::channel();
         for case in cases {
-            let (events, blockers) = (events.clone(), blockers.clone());
+            let (events, blockers, shared) = (events.clone(), blockers.clone(), shared.clone());
             let job = move |runtime: &io::Result<Runtime>| {
                 let _ = events.send(RunEvent::CaseStarted { id: case.id.clone() });
-                let result = decide(suite, case, options, &blockers, runtime.as_ref().ok());
+                let result = decide(suite, case, options, &shared, &blockers, runtime.as_ref().ok());
                 let _ = events.send(RunEvent::Finished(Box::new(result)));
             };
             pool.add(case.waits(), Box::new(job));
@@ -89,6 +92,7 @@ pub fn run_in<'env>(
             tell(event);
         }
     }
+    shared.end();
     if options.vehicle == Vehicle::Process {
         crate::shell::kill_marked(&case::marker(&options.folder));
     }
@@ -109,6 +113,7 @@ fn decide(
     suite: &Suite,
     case: &Case,
     options: &Options,
+    shared: &Shared<'_>,
     broken: &BTreeMap<String, Verdict>,
     runtime: Option<&Runtime>,
 ) -> CaseResult {
@@ -129,5 +134,12 @@ fn decide(
             ..CaseResult::not_played(case, becomes, &format!("needs {need}"))
         };
     }
+    let Some(running) = shared.of(case) else { return case::play(suite, case, script, options, runtime) };
+    let among_others = case::play(suite, case, &running.guest(script), options, runtime);
+    let is_good = among_others.verdict == Verdict::Pass && among_others.findings.is_empty();
+    if is_good && !running.has_ended() || options.stop.load(Ordering::Relaxed) {
+        return among_others;
+    }
+    among_others.transcript.iter().for_each(|path| drop(std::fs::remove_file(path)));
     case::play(suite, case, script, options, runtime)
 }
