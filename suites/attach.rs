@@ -45,9 +45,10 @@ impl Drop for Running {
 }
 
 /// The reference of the role runtime, and where it listens.
-fn runtime() -> (Running, String) {
+fn runtime(options: &[&str]) -> (Running, String) {
     let mut child = std::process::Command::new(program())
         .args(["mock", "dify-sri", "runtime"])
+        .args(options)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -122,7 +123,7 @@ async fn pass_on(
 
 #[test]
 fn a_runtime_behind_https_is_reached_with_its_authority_or_none() {
-    let (_running, at) = runtime();
+    let (_running, at) = runtime(&[]);
     let (port, seen) = tls_before(at, "X-Tenant: seven");
     let url = format!("https://localhost:{port}/");
     let ca = fixture("ca.pem");
@@ -146,8 +147,26 @@ fn a_runtime_behind_https_is_reached_with_its_authority_or_none() {
 }
 
 #[test]
+fn everything_lies_below_the_path_of_a_url() {
+    let (_running, at) = runtime(&["--base", "/a/b"]);
+    let run = |url: &str, profile: &str| {
+        let cases = ["ping/", "instances/none", "launch/good", "endpoint/", "launch/twice"];
+        let words = ["run", "dify-sri", "runtime", "--attach", url, "--profile", profile];
+        plugfest(&[&words[..], &cases].concat())
+    };
+    for profile in ["document", "go-daemon"] {
+        let (status, out, err) = run(&format!("http://{at}"), profile);
+        assert_eq!(status, 0, "{out}{err}");
+        assert!(!last(&out).starts_with("0 passed"), "{out}");
+    }
+    let above = at.split('/').next().unwrap_or_default();
+    let (status, out, _) = run(&format!("http://{above}"), "document");
+    assert!(status == 1 && out.contains("SRI-PING-02"), "{out}");
+}
+
+#[test]
 fn a_server_is_reached_by_host_and_port() {
-    let (_running, at) = runtime();
+    let (_running, at) = runtime(&[]);
     let (status, out, err) = plugfest(&["run", "dify-sri", "runtime", "ping/", "--attach", &at]);
     assert_eq!(status, 0, "{out}{err}");
     assert!(!last(&out).starts_with("0 passed"), "{out}");

@@ -10,6 +10,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 
 use libtest_mimic::{Arguments, Failed, Trial};
+use plugfest::actor::{Act, Doing, Piece};
 use plugfest::corpus::Corpus;
 use plugfest::coverage::covered;
 use plugfest::mocks::{self, Reference};
@@ -232,10 +233,11 @@ fn undisturbed(script: &Arc<Script>) -> Verdicts {
     } else {
         grid.extend((1..=64_u64).map(|n| at(n.wrapping_mul(0x9e37_79b9_7f4a_7c15) % bytes)));
     }
-    if bytes > 1 << 20 {
-        grid.truncate(6);
+    let many = bytes.max(written(&memory)) > 1 << 20;
+    if many {
+        grid.truncate(3);
     }
-    for part in 1..=4 {
+    for part in 1..=if many { 1 } else { 4 } {
         simulate(script, Faults { cut: Some(bytes * part / 5), ..Faults::default() })?;
     }
     for faults in grid {
@@ -249,6 +251,22 @@ fn undisturbed(script: &Arc<Script>) -> Verdicts {
 
 fn at(place: u64) -> Faults {
     Faults { chunking: Chunking::At(place), ..Faults::default() }
+}
+
+/// The bytes that we wrote, those of packages aside.
+fn written(memory: &Memory) -> u64 {
+    let length = |piece: &Piece| match piece {
+        Piece::Bytes(blob) => blob.0.len() as u64,
+        Piece::Gen(generated) => generated.len(),
+        Piece::Package(_) => 0,
+    };
+    let payload = |line: &transcript::Line| match line {
+        transcript::Line::Doing(Doing { act: Act::Write { bytes, .. }, .. }) => {
+            bytes.pieces().iter().map(length).sum()
+        }
+        _ => 0,
+    };
+    memory.lines.iter().map(payload).sum()
 }
 
 /// The bytes that came on the wire that carried most.

@@ -220,3 +220,11 @@ fn a_driver_without_its_key_says_so() {
     let (status, why) = told(&["driver", "dify-http", "--url", "nonsense"]);
     assert!(status == Some(2) && why.contains("is no http URL"), "{why}");
 }
+
+#[test]
+fn where_the_api_is_and_its_key_are_told() {
+    let mut driver = Driver::start("http://127.0.0.1:9/");
+    let told = driver.ask(json!({"op": "management"}));
+    assert_eq!(told, json!({"url": "http://127.0.0.1:9", "key": "server-key"}));
+    assert_eq!(driver.end(), Some(0));
+}

@@ -24,6 +24,7 @@ pub const MUTANTS: &[Mutant] = &[
     // Address and life.
     runner("listens-elsewhere", "APISIX-ADDR-01"),
     also(runner("stale-socket-file-stops-it", "APISIX-ADDR-02"), &["APISIX-FRAME-01"]),
+    runner("socket-for-its-owner", "APISIX-ADDR-03"),
     runner("waits-without-address", "APISIX-ADDR-04"),
     runner("term-is-ignored", "APISIX-LIFE-01a"),
     runner("ends-late", "APISIX-LIFE-01b"),

@@ -24,6 +24,7 @@ pub const RUNTIME: Reference = Reference {
     profiles: &["document", "go-daemon"],
     about: "a runtime that launches packages without a cloud, for people who develop a daemon",
     usage: "--port N          listen on this port of the loopback; else the system chooses, and it is printed\n\
+            --base PATH       everything lies below this path\n\
             --api-key K       the key that requests must carry (default: none is asked for)\n\
             --python PATH     really launch: the package is unpacked, its requirements are looked up in the\n\
             \x20                 environment of this interpreter (nothing is fetched), its plugin is started and\n\
@@ -66,7 +67,7 @@ pub const DAEMON: Reference = Reference {
     make: daemon::make,
     subject: || SubjectOf {
         driver: Some(&["serve", "--profile", "{profile}"]),
-        capabilities: &["installs", "settings"],
+        capabilities: &["installs", "settings", "management"],
         ..SubjectOf::default()
     },
 };

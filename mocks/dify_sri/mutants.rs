@@ -53,6 +53,7 @@ pub const MUTANTS: &[Mutant] = &[
     also(runtime("id-is-a-number", "SRI-INST-10"), &["SRI-INST-02"]),
     go(runtime("status-is-text", "SRI-INST-11")),
     runtime("instances-are-text", "SRI-INST-13"),
+    also(go(runtime("list-closes-unsaid", "SRI-INST-12")), &["SRI-LAUNCH-01"]),
     // Launches.
     runtime("launch-is-202", "SRI-LAUNCH-01"),
     runtime("launch-refuses-metadata", "SRI-LAUNCH-02"),
@@ -63,6 +64,7 @@ pub const MUTANTS: &[Mutant] = &[
     runtime("builds-anything", "SRI-LAUNCH-09"),
     also(runtime("refusal-in-status-200", "SRI-LAUNCH-11"), &["SRI-SSE-01", "SRI-SSE-02"]),
     runtime("client-gone-ends-runtime", "SRI-LAUNCH-14"),
+    go(runtime("huge-upload-hangs", "SRI-LAUNCH-08")),
     // The stream.
     runtime("stream-is-json", "SRI-SSE-01"),
     also(go(runtime("event-over-two-lines", "SRI-SSE-02")), &["SRI-LAUNCH-01"]),
@@ -90,6 +92,8 @@ pub const MUTANTS: &[Mutant] = &[
     go(runtime("burst-of-events", "SRI-SSE-14")),
     runtime("collects-events", "SRI-SSE-16"),
     go(runtime("line-of-64k", "SRI-SSE-17b")),
+    also(go(runtime("line-of-31-MiB", "SRI-SSE-17a")), &["SRI-SSE-02", "SRI-SSE-17b", "SRI-LAUNCH-01"]),
+    go(runtime("comments-in-stream", "SRI-SSE-15b")),
     // The function.
     runtime("function-says-nothing", "SRI-RT-01"),
     runtime("function-wants-key", "SRI-RT-02"),
@@ -108,6 +112,8 @@ pub const MUTANTS: &[Mutant] = &[
     also(daemon("file-in-other-field", "DMN-LAUNCH-01"), &["DMN-SSE-01"]),
     daemon("verified-always", "DMN-LAUNCH-02"),
     daemon("status-not-checked", "DMN-LAUNCH-06a"),
+    daemon("redirect-is-success", "DMN-LAUNCH-06a"),
+    daemon("refusal-is-read-for-ever", "DMN-LAUNCH-07"),
     also(daemon("failed-build-ignored", "DMN-SSE-04"), &["DMN-SSE-05"]),
     daemon("failure-without-message", "DMN-SSE-04"),
     also(daemon("success-after-failure", "DMN-SSE-05"), &["DMN-SSE-04"]),
@@ -145,6 +151,8 @@ pub const MUTANTS: &[Mutant] = &[
     daemon("chunk-is-an-event", "DMN-SSE-21"),
     go(daemon("long-message-hangs", "DMN-SSE-22")),
     go(daemon("value-is-cut", "DMN-SSE-25")),
+    go(daemon("comma-ends-value", "DMN-SSE-25")),
+    daemon("endless-line-is-skipped", "DMN-SSE-23"),
     daemon("lock-stays", "DMN-SSE-26"),
     // Calls.
     go(daemon("reset-tried-again", "DMN-INV-05")),
@@ -158,4 +166,13 @@ pub const MUTANTS: &[Mutant] = &[
     go(daemon("errors-tried-again", "DMN-INV-04")),
     go(daemon("empty-answer-passes", "DMN-INV-06")),
     go(daemon("key-sent-to-function", "DMN-INV-09")),
+    go(daemon("call-outlives-caller", "DMN-INV-08")),
+    // The management API.
+    go(daemon("api-key-not-checked", "DMN-API-01")),
+    go(daemon("error-is-plain-text", "DMN-API-02")),
+    go(daemon("unknown-plugin-is-500", "DMN-API-03")),
+    go(daemon("unsigned-passes", "DMN-API-04")),
+    go(daemon("installs-again", "DMN-API-05")),
+    go(daemon("items-without-data", "DMN-API-06")),
+    go(daemon("back-call-hangs", "DMN-API-07")),
 ];

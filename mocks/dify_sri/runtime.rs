@@ -9,7 +9,8 @@ use super::mutants::is_mutant;
 use super::scripted::Settings;
 use super::web::{answer, formats, header, json, query, refusal, text};
 use crate::actor::{
-    Act, Actor, Address, CloseHow, Event, Exit, Failure, Given, Nanos, Payload, SECOND, What, WireId,
+    Act, Actor, Address, CloseHow, EVERYBODY, Event, Exit, Failure, Given, Nanos, Payload, SECOND, What,
+    WireId,
 };
 use crate::codec::Codec;
 use crate::codec::http1::{Http1, last_chunk, response_bytes};
@@ -34,6 +35,10 @@ pub(super) fn make(args: &[String]) -> Result<Box<dyn Actor>, String> {
     let pace = option(&mut args, "--pace").unwrap_or_else(|| "3".into());
     let pace: u64 = pace.parse().map_err(|_| format!("--pace takes milliseconds, not {pace:?}"))?;
     let key = option(&mut args, "--api-key");
+    let base = option(&mut args, "--base").unwrap_or_default();
+    if !base.is_empty() && (!base.starts_with('/') || base.ends_with('/')) {
+        return Err(format!("--base takes a path like /sri, not {base:?}"));
+    }
     let python = option(&mut args, "--python");
     let script = option(&mut args, "--script");
     if let Some(unknown) = args.first() {
@@ -44,7 +49,7 @@ pub(super) fn make(args: &[String]) -> Result<Box<dyn Actor>, String> {
         return Ok(super::scripted::make(Settings { script, port, key }));
     }
 
-    Ok(actor(Runtime { mutant, port, key, pace, python, ..Runtime::default() }))
+    Ok(actor(Runtime { mutant, port, base, key, pace, python, ..Runtime::default() }))
 }
 
 /// The runtime.
@@ -52,6 +57,8 @@ pub(super) fn make(args: &[String]) -> Result<Box<dyn Actor>, String> {
 struct Runtime {
     mutant: String,
     port: u16,
+    /// The path below which everything lies.
+    base: String,
     key: Option<String>,
     pace: Nanos,
     /// The interpreter that plugins are really started with.
@@ -105,12 +112,12 @@ impl Runtime {
             What::Start { given, .. } => {
                 self.given.clone_from(given);
                 let at = Address::Tcp(format!("127.0.0.1:{}", self.port));
-                out.act(Act::Listen { wire: LISTENER, at, over_stale: false });
+                out.act(Act::Listen { wire: LISTENER, at, over_stale: false, mode: EVERYBODY });
             }
             What::Listening { at: Address::Tcp(at), .. } => {
                 self.at.clone_from(at);
                 if self.port == 0 {
-                    out.print(format!("http://{at}\n").into_bytes());
+                    out.print(format!("http://{at}{}\n", self.base).into_bytes());
                 }
             }
             What::Failed { why, .. } if self.at.is_empty() => {
@@ -186,9 +193,14 @@ impl Runtime {
         }
     }
 
+    /// What a request asks for, below the base.
+    fn target(&self, head: &Datum) -> String {
+        text(head, "path").strip_prefix(&self.base).unwrap_or_default().to_owned()
+    }
+
     /// Refuses before the body has come, so that nobody uploads for nothing.
     fn head(&mut self, wire: WireId, head: &Datum, out: &mut Acting<'_>) {
-        let target = text(head, "path");
+        let target = self.target(head);
         let key = header(head, "authorization").unwrap_or_default();
         let is_function = target.starts_with("/fn/");
         let is_right = match &self.key {
@@ -225,7 +237,7 @@ impl Runtime {
         if conn.is_refused {
             return;
         }
-        let target = text(&head, "path");
+        let target = self.target(&head);
         let path = target.split('?').next().unwrap_or_default();
         match (text(&head, "method").as_str(), path) {
             ("GET", "/ping") if self.is("get-ping-is-405") => out.write(wire, refusal(405, "POST is wanted")),
@@ -236,10 +248,14 @@ impl Runtime {
             ("GET", "/v1/runner/instances") => {
                 let instances = self.instances(query(&target, "filename").as_deref());
                 out.write(wire, instances);
+                if self.is("list-closes-unsaid") {
+                    self.leave(wire, out);
+                }
             }
             ("POST", "/v1/launch") if self.is("accept-wanted") && header(&head, "accept").is_none() => {
                 out.write(wire, refusal(406, "`Accept` is missing"));
             }
+            ("POST", "/v1/launch") if self.is("huge-upload-hangs") && length(&head) > 32 << 20 => {}
             ("POST", "/v1/launch") if self.is("launch-redirects") => {
                 out.write(wire, answer(307, "text/plain", "elsewhere"));
             }
@@ -386,7 +402,7 @@ impl Runtime {
         let number = if self.is("second-launch-reuses-nothing") { 0 } else { self.launched };
         self.launched += 1;
         let name = format!("conformance-{number}");
-        let endpoint = format!("http://{}/fn/{name}", self.at);
+        let endpoint = format!("http://{}{}/fn/{name}", self.at, self.base);
         let told = match self.mutant.as_str() {
             "endpoint-has-query" => format!("endpoint={endpoint}?a=b,name={name},id={name}"),
             "told-ends-with-comma" => format!("endpoint={endpoint},name={name},id={name},"),
@@ -431,6 +447,7 @@ impl Runtime {
                 stages.splice(3..3, (0..10).map(step));
             }
             ("line-of-64k", None) => stages[0].2 = "a".repeat(70_000),
+            ("line-of-31-MiB", None) => stages[0].2 = "a".repeat(31 << 20),
             ("end-twice", None) => stages.push(stages[last].clone()),
             ("no-end", _) => stages.truncate(last),
             ("end-before-run", None) => stages.swap(last, last - 1),
@@ -493,6 +510,10 @@ impl Runtime {
         if stage.0 == "run" && stage.1 == "success" {
             let listed = (launch.name.clone(), launch.endpoint.clone());
             self.instances.insert(launch.filename.clone(), listed);
+        }
+        if self.mutant == "comments-in-stream" {
+            let comment = Payload::from(b": still here\n\n".to_vec());
+            out.write(launch.wire, crate::codec::http1::chunk(comment, &|_| None).unwrap_or_default());
         }
         let bytes = if broken { split_event(&stage) } else { stage.bytes() };
         out.write(launch.wire, bytes);

@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use super::scripts;
 use crate::actor::{
-    Act, ActId, Actor, Address, CloseHow, Doing, Event, Exit, Given, Nanos, Part, SECOND, Value, What, WireId,
+    Act, ActId, Actor, Address, CloseHow, Doing, EVERYBODY, Event, Exit, Given, Nanos, Part, SECOND, Value,
+    What, WireId,
 };
 use crate::corpus::Corpus;
 use crate::datum::{Datum, Pattern};
@@ -145,7 +146,7 @@ impl Scripted {
             Ok(script) => {
                 self.script = Some(Arc::new(script));
                 let at = Address::Tcp(format!("127.0.0.1:{}", self.settings.port));
-                out.act(Act::Listen { wire: LISTENER, at, over_stale: false });
+                out.act(Act::Listen { wire: LISTENER, at, over_stale: false, mode: EVERYBODY });
             }
             Err(why) => self.refuse(&why, out),
         }

@@ -27,8 +27,14 @@ pub struct ActId(pub u64);
 pub enum Act {
     /// Sets the one alarm to this time; the alarm that was set before is forgotten.
     Wake(Nanos),
-    /// Listens; `over_stale` removes a socket file that nobody listens on.
-    Listen { wire: WireId, at: Address, over_stale: bool },
+    /// Listens; `over_stale` removes a socket file that nobody listens on, `mode` is that of a new one.
+    Listen {
+        wire: WireId,
+        at: Address,
+        over_stale: bool,
+        #[serde(default = "everybody")]
+        mode: u32,
+    },
     /// Connects, or starts a process.
     Open { wire: WireId, to: Target },
     /// Queues bytes, to go out in these pieces.
@@ -51,6 +57,14 @@ pub enum Act {
     Inspect { wire: WireId, what: Inspect },
     /// Nothing more will be asked; the world may end.
     Finish,
+}
+
+/// The mode of a socket file to which whoever reaches its folder may connect: the other side often runs under another
+/// account.
+pub const EVERYBODY: u32 = 0o777;
+
+fn everybody() -> u32 {
+    EVERYBODY
 }
 
 /// Where a socket is.

@@ -7,7 +7,7 @@ mod act;
 mod event;
 mod payload;
 
-pub use act::{Act, ActId, Address, CloseHow, Doing, Inspect, Target};
+pub use act::{Act, ActId, Address, CloseHow, Doing, EVERYBODY, Inspect, Target};
 pub use event::{
     ClosedHow, Event, Exit, Failure, Given, Nanos, Part, Peer, SECOND, Value, What, Why, WireId,
 };

@@ -115,6 +115,10 @@ impl Driver {
             "install" => self.install(text("package"), text("tenant")).await,
             "reinstall" => self.reinstall(text("package")).await,
             "task_state" => self.task_state(text("task")).await,
+            "management" => {
+                let (url, key) = self.api.place();
+                Ok(vec![("url", json!(url)), ("key", json!(key))])
+            }
             "dispatch" => {
                 let (tenant, identifier) = self.latest.borrow().clone().ok_or("no plugin is installed")?;
                 let data = operation.get("request").cloned().unwrap_or_default();

@@ -23,6 +23,11 @@ impl Management {
         Ok(Self { client, url: url.trim_end_matches('/').into(), key, admin_key })
     }
 
+    /// Where it is, and its key.
+    pub(super) fn place(&self) -> (&str, &str) {
+        (&self.url, &self.key)
+    }
+
     /// Whether it listens, which it does once the ping has succeeded.
     pub(super) async fn is_up(&self) -> Result<(), String> {
         let answer = self.client.get(format!("{}/health/check", self.url)).send().await;

@@ -54,7 +54,8 @@ fn body_of<'a>(bodies: &'a [Body], target: &str) -> Option<&'a Body> {
     let path = target.split('?').next().unwrap_or_default();
     bodies.iter().find(|body| match body.path.strip_prefix('*') {
         Some(end) => path.ends_with(end),
-        None => path == body.path,
+        // Whatever the path of the URL below which it lies.
+        None => path.ends_with(&body.path),
     })
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::lane::{Wire, WireCodec};
 use super::{Asked, LaneSource, Play, Ran, Redial};
-use crate::actor::{Act, ActId, Address, CloseHow, Part, Payload, Pieces, Target, WireId};
+use crate::actor::{Act, ActId, Address, CloseHow, EVERYBODY, Part, Payload, Pieces, Target, WireId};
 use crate::codec::Layout;
 use crate::codec::http1::Http1;
 use crate::datum::{Bindings, Datum, Kind};
@@ -428,7 +428,7 @@ impl<'a> Stage<'a> {
             (None, None) => self.own_address(lane, name)?,
         };
         self.play.lanes[lane].listener = Some((id, None));
-        Ok(self.act(Act::Listen { wire: id, at: address, over_stale: true }))
+        Ok(self.act(Act::Listen { wire: id, at: address, over_stale: true, mode: EVERYBODY }))
     }
 
     fn own_address(&self, lane: usize, name: &str) -> Result<Address, String> {

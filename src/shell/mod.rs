@@ -278,7 +278,7 @@ impl World<'_> {
         let Doing { id, act } = doing;
         match act {
             Act::Wake(at) => self.alarm = Some(at),
-            Act::Listen { wire, at, over_stale } => self.listen(id, wire, &at, over_stale),
+            Act::Listen { wire, at, over_stale, mode } => self.listen(id, wire, &at, (over_stale, mode)),
             Act::Open { wire, to: Target::Connect { addr, tls } } => self.connect(id, wire, addr, tls),
             Act::Open { wire, to: Target::Spawn { argv, env, dir } } => self.spawn(id, wire, &argv, env, dir),
             Act::Write { wire, part, bytes, pieces } => self.write(id, wire, part, &bytes, &pieces),

@@ -37,8 +37,8 @@ impl Drop for Listener {
 }
 
 impl World<'_> {
-    pub(super) fn listen(&mut self, act: ActId, wire: WireId, at: &Address, over_stale: bool) {
-        match self.try_listen(wire, at, over_stale) {
+    pub(super) fn listen(&mut self, act: ActId, wire: WireId, at: &Address, file: (bool, u32)) {
+        match self.try_listen(wire, at, file) {
             Ok((listener, at)) => {
                 self.listeners.insert(wire, listener);
                 self.pending.push_back(What::Listening { wire, at });
@@ -51,7 +51,7 @@ impl World<'_> {
         &self,
         wire: WireId,
         at: &Address,
-        over_stale: bool,
+        (over_stale, mode): (bool, u32),
     ) -> Result<(Listener, Address), String> {
         let (handover, accepted) = mpsc::unbounded_channel();
         let accepting = Accepting { wire, handover, outlet: self.outlet.clone(), gap: self.shell.gap };
@@ -66,7 +66,7 @@ impl World<'_> {
                 Ok((Listener { task, path: None, accepted }, Address::Tcp(local.to_string())))
             }
             Address::Unix(path) | Address::Relay(path) => {
-                let listener = bind_unix(path, over_stale)?;
+                let listener = bind_unix(path, over_stale, mode)?;
                 let relays = matches!(at, Address::Relay(_));
                 let task = tokio::spawn(accepting.unix(listener, relays));
                 Ok((Listener { task, path: Some(path.clone()), accepted }, at.clone()))
@@ -154,7 +154,7 @@ async fn connect_patiently(path: &str) -> std::io::Result<UnixStream> {
     }
 }
 
-fn bind_unix(path: &str, over_stale: bool) -> Result<UnixListener, String> {
+fn bind_unix(path: &str, over_stale: bool, mode: u32) -> Result<UnixListener, String> {
     if path.len() >= LONGEST_PATH {
         return Err(format!(
             "the path of a socket has at most {} bytes, this one has {}: {path}",
@@ -172,9 +172,8 @@ fn bind_unix(path: &str, over_stale: bool) -> Result<UnixListener, String> {
         std::fs::remove_file(Path::new(path)).map_err(|error| format!("{path}: {error}"))?;
     }
     let listener = UnixListener::bind(path).map_err(|error| format!("cannot listen on {path}: {error}"))?;
-    // Whoever may reach the folder may connect: the other side often runs under another account.
-    let everybody = std::fs::Permissions::from_mode(0o777);
-    std::fs::set_permissions(path, everybody).map_err(|error| format!("{path}: {error}"))?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
+        .map_err(|error| format!("{path}: {error}"))?;
     Ok(listener)
 }
 

@@ -13,8 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use link::{End, Link, LinkKind};
 
 use crate::actor::{
-    Act, ActId, Actor, Address, Blob, CloseHow, ClosedHow, Doing, Event, Exit, Failure, Given, Inspect,
-    Nanos, Part, Payload, Peer, Target, Value, What, Why, WireId,
+    Act, ActId, Actor, Address, Blob, CloseHow, ClosedHow, Doing, EVERYBODY, Event, Exit, Failure, Given,
+    Inspect, Nanos, Part, Payload, Peer, Target, Value, What, Why, WireId,
 };
 use crate::datum::Datum;
 use crate::transcript::Record;
@@ -64,6 +64,7 @@ pub fn run(main: &mut dyn Actor, setting: &Setting<'_>, record: &mut dyn Record)
         parties: Vec::new(),
         links: Vec::new(),
         listeners: BTreeMap::new(),
+        modes: BTreeMap::new(),
         stale: BTreeSet::new(),
         files: BTreeMap::new(),
         next_port: 20_000,
@@ -121,6 +122,8 @@ struct World<'a> {
     parties: Vec<Party<'a>>,
     links: Vec<Link>,
     listeners: BTreeMap<Address, (usize, WireId)>,
+    /// The modes of socket files.
+    modes: BTreeMap<String, u32>,
     /// Paths of sockets whose process was killed, so that their files are still there.
     stale: BTreeSet<String>,
     files: BTreeMap<String, Vec<u8>>,
@@ -185,7 +188,7 @@ impl World<'_> {
         let Doing { id, act } = doing;
         match act {
             Act::Wake(at) => self.wake(me, at),
-            Act::Listen { wire, at, over_stale } => self.listen(me, id, wire, at, over_stale),
+            Act::Listen { wire, at, over_stale, mode } => self.listen(me, id, wire, at, (over_stale, mode)),
             Act::Open { wire, to: Target::Connect { addr, .. } } => self.connect(me, id, wire, &addr),
             Act::Open { wire, to: Target::Spawn { argv, env, .. } } => self.spawn(me, id, wire, argv, env),
             Act::Write { wire, part, bytes, pieces } => {
@@ -221,7 +224,7 @@ impl World<'_> {
         self.parties[me].alarm = Some(self.tell(at, me, What::Time));
     }
 
-    fn listen(&mut self, me: usize, act: ActId, wire: WireId, at: Address, over_stale: bool) {
+    fn listen(&mut self, me: usize, act: ActId, wire: WireId, at: Address, (over_stale, mode): (bool, u32)) {
         match &at {
             Address::Unix(path) if !path.starts_with("/sim/") => {
                 return self.fail(me, act, Failure::Own, &format!("cannot listen on {path}: no such folder"));
@@ -238,6 +241,9 @@ impl World<'_> {
             }
             other => other,
         };
+        if let Address::Unix(path) = &at {
+            self.modes.insert(path.clone(), mode);
+        }
         self.listeners.insert(at.clone(), (me, wire));
         self.tell(self.now + LATENCY, me, What::Listening { wire, at });
     }
@@ -510,7 +516,10 @@ impl World<'_> {
             Address::Unix(path) if *owner != 0 => Some(path),
             _ => None,
         });
-        let socket = |path: &String| (below(path), Datum::map([("mode", Datum::text("0777"))]));
+        let socket = |path: &String| {
+            let mode = self.modes.get(path).copied().unwrap_or(EVERYBODY);
+            (below(path), Datum::map([("mode", Datum::text(format!("{mode:04o}")))]))
+        };
         Datum::map(files.chain(listening.chain(&self.stale).map(socket)))
     }
 

@@ -17,7 +17,9 @@ use question::Exchange;
 use spawned::{News, Spawned};
 
 use super::mutants::is_mutant;
-use crate::actor::{Act, ActId, Actor, Address, Event, Exit, Nanos, Part, SECOND, Value, What, WireId};
+use crate::actor::{
+    Act, ActId, Actor, Address, EVERYBODY, Event, Exit, Nanos, Part, SECOND, Value, What, WireId,
+};
 use crate::codec::Codec;
 use crate::codec::lines::JsonLines;
 use crate::datum::Datum;
@@ -246,7 +248,7 @@ impl Gateway {
         match &mut self.purpose {
             Purpose::Serve { port } => {
                 let addr = Address::Tcp(format!("127.0.0.1:{port}"));
-                at.out.act(Act::Listen { wire: LISTENER, at: addr, over_stale: false });
+                at.out.act(Act::Listen { wire: LISTENER, at: addr, over_stale: false, mode: EVERYBODY });
             }
             Purpose::ByHand { body: Some(path), .. } => {
                 self.body = Some(at.out.act(Act::Read { path: path.clone() }));

@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 
 use super::mutants::is_mutant;
 use super::plugin::{Changes, Plugin, Question};
-use crate::actor::{Act, Actor, Address, CloseHow, Event, Exit, Given, Nanos, Payload, SECOND, What, WireId};
+use crate::actor::{
+    Act, Actor, Address, CloseHow, EVERYBODY, Event, Exit, Given, Nanos, Payload, SECOND, What, WireId,
+};
 use crate::codec::{Codec, frame};
 use crate::datum::{Datum, Kind};
 use crate::mocks::{Acting, Role, actor, option};
@@ -127,7 +129,8 @@ impl Runner {
             None => return self.refuse_to_start("APISIX_LISTEN_ADDRESS must be unix:PATH", out),
         };
         let over_stale = !self.is("stale-socket-file-stops-it");
-        out.act(Act::Listen { wire: WireId::own(1), at: Address::Unix(path), over_stale });
+        let mode = if self.is("socket-for-its-owner") { 0o700 } else { EVERYBODY };
+        out.act(Act::Listen { wire: WireId::own(1), at: Address::Unix(path), over_stale, mode });
     }
 
     fn refuse_to_start(&mut self, why: &str, out: &mut Acting<'_>) {

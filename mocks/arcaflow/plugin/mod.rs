@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 
 use super::contract::{Deed, SCHEMA, TYPES, run};
 use super::mutants::is_mutant;
-use crate::actor::{Act, Actor, CloseHow, Event, Exit, Nanos, Part, Payload, Target, What, WireId};
+use crate::actor::{
+    Act, Actor, CloseHow, EVERYBODY, Event, Exit, Nanos, Part, Payload, Target, What, WireId,
+};
 use crate::codec::cbor::{self, Cbor};
 use crate::codec::{Codec, Message};
 use crate::datum::{Datum, Head};
@@ -139,7 +141,7 @@ impl Plugin {
         }
         if self.is("listens-before-work") {
             let at = crate::actor::Address::Tcp("127.0.0.1:0".into());
-            out.act(Act::Listen { wire: WireId::own(90), at, over_stale: false });
+            out.act(Act::Listen { wire: WireId::own(90), at, over_stale: false, mode: EVERYBODY });
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{BUILTIN_START, CHECK, Client, LISTENER, Server, State};
-use crate::actor::{Act, Address, CloseHow, Exit, Value, WireId};
+use crate::actor::{Act, Address, CloseHow, EVERYBODY, Exit, Value, WireId};
 use crate::datum::Datum;
 use crate::mocks::Acting;
 use crate::mocks::dify_json::builtin::{self, Entry};
@@ -89,7 +89,7 @@ impl Server {
         self.state = State::Serving;
         if self.settings.over_tcp {
             let at = Address::Tcp(self.settings.listen.clone());
-            out.act(Act::Listen { wire: LISTENER, at, over_stale: false });
+            out.act(Act::Listen { wire: LISTENER, at, over_stale: false, mode: EVERYBODY });
             return;
         }
         self.ready(WireId::STDIO, out);

@@ -1,5 +1,6 @@
 //! The reference daemon: ping, instances, launch, calls. Where the deployed daemon is weak it follows the document.
 
+mod management;
 mod operation;
 mod request;
 mod response;
@@ -7,10 +8,12 @@ mod told;
 
 use std::collections::BTreeMap;
 
+use management::Management;
+
 use super::call::Call;
 use super::install::Task;
 use super::mutants::is_mutant;
-use crate::actor::{ActId, Actor, Event, Exit, Nanos, Part, SECOND, Value, What, WireId};
+use crate::actor::{ActId, Actor, Address, Event, Exit, Nanos, Part, SECOND, Value, What, WireId};
 use crate::codec::http1::Http1;
 use crate::codec::lines::JsonLines;
 use crate::codec::{Codec, json};
@@ -69,6 +72,9 @@ pub(super) struct Daemon {
     /// What it calls then: `{type, action, request}`.
     invoked: Option<Datum>,
     timeouts: Timeouts,
+    /// Whether a package without a trusted signature is refused.
+    forces_signature: bool,
+    api: Management,
     exchanges: BTreeMap<WireId, Exchange>,
     next_wire: u32,
     tasks: Vec<Task>,
@@ -111,6 +117,8 @@ struct Exchange {
     deadline: Nanos,
     /// Bytes since the last line feed.
     line: usize,
+    /// Bytes since the last message.
+    unread: usize,
     /// Whether the request went out.
     sent: bool,
     /// The act that opened its connection.
@@ -168,6 +176,12 @@ impl Daemon {
                 out.exit(Exit::Code(0));
             }
             What::Signal { wire: WireId::STDIO, signal: 2 | 15 } => out.exit(Exit::Code(0)),
+            What::Listening { at: Address::Tcp(at), .. } => self.listening(at, out),
+            What::Opened { wire, from, .. } if Management::accepts(*from) => self.accepted(*wire),
+            What::Bytes { wire, bytes, .. } if self.api.has(*wire) => self.asked(*wire, &bytes.0, out),
+            What::Ended { wire, .. } | What::Closed { wire, .. } if self.api.has(*wire) => {
+                self.left(*wire, out);
+            }
             What::Opened { wire, .. } => {
                 if let Some(exchange) = self.exchanges.get_mut(wire) {
                     exchange.sent = true;
@@ -221,25 +235,30 @@ impl Daemon {
     fn got(&mut self, act: ActId, value: &Value, out: &mut Acting<'_>) {
         let Some(number) = self.reads.remove(&act) else { return };
         match value {
-            Value::File(blob) => {
-                let task = &mut self.tasks[number];
-                task.filename = crate::package::filename("package", &blob.0);
-                if let Some(hash) = wrong_hash(&self.mutant, &blob.0) {
-                    let parts: Vec<&str> = task.filename.split('@').take(3).collect();
-                    task.filename = format!("{}@{hash}.difypkg", parts.join("@"));
-                }
-                task.bytes.clone_from(&blob.0);
-                let asks = task.asks && self.mutant != "launches-without-asking";
-                if asks || self.is("reinstall-asks") {
-                    self.instances(number, out);
-                } else {
-                    self.launch(number, out);
-                }
-            }
+            Value::File(blob) => self.begin(number, &blob.0, out),
             other => {
                 self.tasks[number].fail(&format!("the package cannot be read: {other:?}"));
                 self.tell(number, out);
             }
+        }
+    }
+}
+
+impl Daemon {
+    /// The package of an installation is there.
+    fn begin(&mut self, number: usize, bytes: &[u8], out: &mut Acting<'_>) {
+        let task = &mut self.tasks[number];
+        task.filename = crate::package::filename("package", bytes);
+        if let Some(hash) = wrong_hash(&self.mutant, bytes) {
+            let parts: Vec<&str> = task.filename.split('@').take(3).collect();
+            task.filename = format!("{}@{hash}.difypkg", parts.join("@"));
+        }
+        task.bytes = bytes.to_vec();
+        let asks = task.asks && self.mutant != "launches-without-asking";
+        if asks || self.is("reinstall-asks") {
+            self.instances(number, out);
+        } else {
+            self.launch(number, out);
         }
     }
 }

@@ -25,8 +25,11 @@ impl Daemon {
                     retries: setting("retries").unwrap_or(usual.retries),
                     max_request: setting("max_request").unwrap_or(usual.max_request),
                 };
+                let forced = message.get("settings").and_then(|settings| settings.get("force_signature"));
+                self.forces_signature = forced == Some(&Datum::from(true));
                 self.ping(id, out);
             }
+            "management" => self.management(id, out),
             "install" | "reinstall" => {
                 let task = self.install(&text("package"), text("op") == "install", out);
                 self.reply(id, vec![("task", Datum::text(format!("t{task}")))], out);

@@ -171,6 +171,7 @@ impl Daemon {
             body: Vec::new(),
             deadline,
             line: 0,
+            unread: 0,
             sent: false,
             opening: None,
         };

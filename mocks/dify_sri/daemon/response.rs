@@ -1,7 +1,7 @@
 //! What comes back, and what it means for installations and calls.
 
 use super::{Daemon, Purpose};
-use crate::actor::{CloseHow, Exit, WireId};
+use crate::actor::{CloseHow, Exit, Nanos, WireId};
 use crate::codec::{Codec, Message};
 use crate::datum::{Datum, Kind};
 use crate::mocks::Acting;
@@ -14,15 +14,27 @@ impl Daemon {
     pub(super) fn bytes(&mut self, wire: WireId, bytes: &[u8], out: &mut Acting<'_>) {
         let Some(exchange) = self.exchanges.get_mut(&wire) else { return };
         exchange.codec.feed(bytes);
-        let is_stream = matches!(exchange.purpose, Purpose::Launch(_)) && exchange.status == 200;
+        // The head may come with the first of the stream.
+        let is_stream = matches!(exchange.purpose, Purpose::Launch(_)) && [0, 200].contains(&exchange.status);
         let disturbed = match self.mutant.as_str() {
             "chunk-is-an-event" => !bytes.ends_with(b"\n"),
             "comments-disturb" => bytes.windows(3).any(|window| window == b"\n: "),
             _ => false,
         };
-        let end = bytes.iter().rposition(|byte| *byte == b'\n');
-        exchange.line = end.map_or(exchange.line + bytes.len(), |end| bytes.len() - end - 1);
-        if is_stream && exchange.line > LONGEST_LINE {
+        let mut longest = 0;
+        for part in bytes.split_inclusive(|byte| *byte == b'\n') {
+            exchange.line += part.len();
+            longest = longest.max(exchange.line);
+            if part.ends_with(b"\n") {
+                exchange.line = 0;
+            }
+        }
+        // The ends of chunks are line ends too: so many bytes without an event are an endless line as well.
+        exchange.unread += bytes.len();
+        if is_stream
+            && longest.max(exchange.unread) > LONGEST_LINE
+            && self.mutant != "endless-line-is-skipped"
+        {
             return self.over(wire, "a line of the stream is longer than 30 MiB", out);
         }
         if is_stream && disturbed {
@@ -52,10 +64,14 @@ impl Daemon {
 
     pub(super) fn message(&mut self, wire: WireId, message: Message, out: &mut Acting<'_>) {
         let Some(exchange) = self.exchanges.get_mut(&wire) else { return };
+        exchange.unread = 0;
         match (message.kind, exchange.purpose) {
             (Kind::Head, _) => {
                 let status = message.datum.get("status").and_then(Datum::as_int);
                 exchange.status = status.and_then(|status| i64::try_from(status).ok()).unwrap_or_default();
+                if exchange.status != 200 && self.mutant == "refusal-is-read-for-ever" {
+                    exchange.deadline = Nanos::MAX / 4;
+                }
                 let _ = header(&message.datum, "content-type");
             }
             (Kind::Message, Purpose::Launch(number)) if exchange.status == 200 => {
@@ -99,6 +115,9 @@ impl Daemon {
 
     /// A call is over.
     pub(super) fn called(&mut self, number: usize, out: &mut Acting<'_>) {
+        if self.answered(number, out) {
+            return;
+        }
         let call = &self.calls[number];
         let (key, value) = call.answer();
         if self.package.is_none() {

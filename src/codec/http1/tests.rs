@@ -346,7 +346,16 @@ mod captured {
         );
         assert_eq!(messages(&requests)[0].get("event"), Some(&"request".into()));
         assert_eq!(messages(&responses).len(), 3);
+        let (requests, responses) = exchange(
+            include_bytes!("../../../fixtures/dify-sri/wire/ok/invoke-live.request"),
+            include_bytes!("../../../fixtures/dify-sri/wire/ok/invoke-live.response"),
+        );
+        let session = messages(&requests)[0].get("session_id").cloned();
+        let answers = messages(&responses);
+        assert_eq!(answers.len(), 3);
+        assert!(answers.iter().all(|answer| answer.get("session_id").cloned() == session));
     }
+
     #[test]
     fn a_ping_and_a_reinstallation() {
         let (requests, responses) = exchange(

@@ -2,6 +2,7 @@
 
 mod watch;
 
+use crate::codec::sse_lines;
 use crate::datum::Datum;
 use crate::play::parse_url;
 use crate::protocol::Watch;
@@ -40,6 +41,10 @@ pub fn check(name: &str, datum: &Datum) -> Result<(), String> {
             Some(url) if url.len() > 255 => Err(format!("the endpoint has {} bytes", url.len())),
             Some(_) => Ok(()),
             None => Err("it names no endpoint".into()),
+        },
+        "lines-fit" => match text()?.split('\n').map(str::len).max() {
+            Some(longest) if longest >= sse_lines::LIMIT => Err(format!("a line has {longest} bytes")),
+            _ => Ok(()),
         },
         "good-package" => match (datum.as_bytes(), crate::package::shelf::package("good")) {
             (Some(bytes), Some(package)) if *bytes == *package => Ok(()),
