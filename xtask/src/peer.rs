@@ -46,7 +46,10 @@ pub const ALL: &[Peer] = &[
     Peer {
         name: "arcaflow-go",
         needs: "go",
-        commands: &[&["go", "build", "-buildvcs=false", "-o", "build/plugin", "."]],
+        commands: &[
+            &["go", "build", "-buildvcs=false", "-o", "build/plugin", "."],
+            &["go", "build", "-buildvcs=false", "-o", "build/engine", "./engine"],
+        ],
         uses: &[],
     },
     Peer {
