@@ -1,5 +1,7 @@
 //! Values short enough for a message.
 
+use std::fmt::{self, Write};
+
 use super::Datum;
 
 /// Longest text that [`brief`] gives, in characters.
@@ -7,29 +9,68 @@ const LIMIT: usize = 400;
 /// Longest piece of one text or byte string in it, in characters or bytes.
 const PIECE: usize = 64;
 
-/// The notation of a value, abbreviated and free of control characters: fit for a terminal and a report.
+/// The notation of a value, abbreviated and free of control characters: fit for a terminal and a report. It costs no
+/// more than what it shows, however large the value is.
 pub fn brief(datum: &Datum) -> String {
-    let text = shorten(datum).to_string();
-    match text.char_indices().nth(LIMIT) {
-        Some((cut, _)) => format!("{}…", &text[..cut]),
-        None => text,
+    let mut page = Page { text: String::new(), room: LIMIT };
+    match write!(page, "{}", shorten(datum, &mut LIMIT.clone())) {
+        Ok(()) => page.text,
+        Err(_) => page.text + "…",
     }
 }
 
-/// The same tree with long leaves cut and long lists ended by a remark.
-fn shorten(datum: &Datum) -> Datum {
+/// Takes so many characters, and no more.
+struct Page {
+    text: String,
+    room: usize,
+}
+
+impl Write for Page {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        if text.len() <= self.room {
+            self.room -= text.chars().count();
+            self.text.push_str(text);
+            return Ok(());
+        }
+        text.chars().try_for_each(|character| self.write_char(character))
+    }
+
+    fn write_char(&mut self, character: char) -> fmt::Result {
+        self.room = self.room.checked_sub(1).ok_or(fmt::Error)?;
+        self.text.push(character);
+        Ok(())
+    }
+}
+
+/// The same tree with long leaves cut, long lists ended, and nothing that stands beyond so many leaves.
+fn shorten(datum: &Datum, leaves: &mut usize) -> Datum {
+    *leaves = leaves.saturating_sub(1);
     match datum {
         Datum::Text(text, head) if text.len() > PIECE => {
             let kept: String = text.chars().take(PIECE).collect();
             Datum::Text(format!("{kept}… ({} bytes)", text.len()), *head)
         }
         Datum::Bytes(bytes, head) if bytes.len() > PIECE => Datum::Bytes(bytes[..PIECE].to_vec(), *head),
-        Datum::Array(items, head) => Datum::Array(items.iter().take(PIECE).map(shorten).collect(), *head),
-        Datum::Map(entries, head) => Datum::Map(
-            entries.iter().take(PIECE).map(|(key, value)| (shorten(key), shorten(value))).collect(),
-            *head,
-        ),
-        Datum::Tag(number, head, inner) => Datum::Tag(*number, *head, Box::new(shorten(inner))),
+        Datum::Array(items, head) => Datum::Array(some(items, leaves, shorten), *head),
+        Datum::Map(entries, head) => {
+            let entry = |(key, value): &(Datum, Datum), leaves: &mut usize| {
+                (shorten(key, leaves), shorten(value, leaves))
+            };
+            Datum::Map(some(entries, leaves, entry), *head)
+        }
+        Datum::Tag(number, head, inner) => Datum::Tag(*number, *head, Box::new(shorten(inner, leaves))),
         other => other.clone(),
     }
+}
+
+/// The first of a list, while there is room for leaves.
+fn some<T, U>(list: &[T], leaves: &mut usize, mut shorten: impl FnMut(&T, &mut usize) -> U) -> Vec<U> {
+    let mut kept = Vec::new();
+    for item in list.iter().take(PIECE) {
+        if *leaves == 0 {
+            break;
+        }
+        kept.push(shorten(item, leaves));
+    }
+    kept
 }
