@@ -30,7 +30,7 @@ impl Lines {
     /// The next line without its end, and where it starts in the stream.
     pub fn next_line(&mut self) -> Option<(u64, &[u8])> {
         let from = self.searched.max(self.at);
-        let Some(offset) = self.buffer[from..].iter().position(|byte| *byte == b'\n') else {
+        let Some(offset) = memchr::memchr(b'\n', &self.buffer[from..]) else {
             self.searched = self.buffer.len();
             return None;
         };
