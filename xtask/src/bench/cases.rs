@@ -126,12 +126,14 @@ fn over_stdio(suite: &Suite, bench: &Bench) -> Result<Figure, String> {
     let reference = mocks::reference("arcaflow", "plugin").ok_or("there is no reference")?;
     let program = bench.program.display().to_string();
     let cases = played(suite, reference, &program)?;
-    let quick = |case: &&Case| case.id.starts_with("work/") && !super::suites::waits(case);
-    let case = cases.iter().find(quick).ok_or("every case waits")?;
-    let id = case.id.as_str();
+    let mut actors = played(suite, reference, "plugfest")?.into_iter();
+    let as_actor =
+        actors.find(|case| case.id.starts_with("work/") && super::suites::is_quick(case) == Ok(true));
+    let as_actor = as_actor.ok_or("every case waits")?;
+    let id = as_actor.id.as_str();
+    let case = cases.iter().find(|case| case.id == id).ok_or("it is simulated only")?;
     let Fate::Play(script) = &case.fate else { return Err(format!("{id} is not played")) };
-    let simulated = played(suite, reference, "plugfest")?.into_iter().find(|other| other.id == id);
-    let Some(Fate::Play(as_actor)) = simulated.map(|case| case.fate) else {
+    let Fate::Play(as_actor) = as_actor.fate.clone() else {
         return Err(format!("{id} is not simulated"));
     };
     let input: Vec<u8> = simulate(&as_actor)?.lines.iter().filter_map(written).flatten().collect();

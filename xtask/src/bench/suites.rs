@@ -1,13 +1,15 @@
 //! Self-conformance: every suite and role against its reference, as processes.
 
+use std::sync::Arc;
 use std::time::Instant;
 
+use plugfest::actor::Nanos;
 use plugfest::corpus::Corpus;
 use plugfest::mocks::{self, Reference};
 use plugfest::plan::{Case, Fate, Plan};
-use plugfest::play::GuardKind;
-use plugfest::runner;
-use plugfest::scenario::{Suite, Verb};
+use plugfest::runner::{self, Options, Pool, RunEvent};
+use plugfest::scenario::Suite;
+use plugfest::transcript::Line;
 
 use super::cases::{options, played, simulate};
 use super::{Bench, Budget, Figure};
@@ -16,19 +18,22 @@ use super::{Bench, Budget, Figure};
 const EACH_MS: f64 = 10.0;
 /// The most bytes that a case may move to count.
 const LARGE: u64 = 1 << 20;
+/// The time of the simulator from which on a case waits, in nanoseconds.
+const WAIT: Nanos = 20_000_000;
 
 pub(super) fn measure(bench: &Bench) -> Result<Vec<Figure>, String> {
     let corpus = Corpus::embedded();
+    let mut plans = Vec::new();
     let mut figures = Vec::new();
-    let (mut all, mut seconds) = (0, 0.0);
     for reference in mocks::REFERENCES {
-        let suite = corpus.suite(reference.suite).map_err(|errors| errors[0].render(false))?;
-        let (cases, taken) = conformance(&suite, reference, bench)?;
-        all += cases;
-        seconds += taken;
-        figures.push(figure(&format!("{} {}, {cases} cases", suite.name, reference.role), cases, taken));
+        let suite = Arc::new(corpus.suite(reference.suite).map_err(|errors| errors[0].render(false))?);
+        plans.push((suite.clone(), quick(&suite, reference, bench)?));
+        let alone = &plans[plans.len() - 1..];
+        let (cases, name) = (alone[0].1.cases.len(), format!("{} {}", suite.name, reference.role));
+        figures.push(figure(&format!("{name}, {cases} cases"), cases, conformance(alone, bench)?));
     }
-    figures.push(figure(&format!("all, {all} cases"), all, seconds));
+    let cases = plans.iter().map(|(_, plan)| plan.cases.len()).sum();
+    figures.push(figure(&format!("all, {cases} cases"), cases, conformance(&plans, bench)?));
     Ok(figures)
 }
 
@@ -37,46 +42,57 @@ fn figure(what: &str, cases: usize, seconds: f64) -> Figure {
     Figure { what: what.into(), ours, bare: None, unit: "ms a case", budget: Budget::Most(EACH_MS) }
 }
 
-/// How many cases were played, and how long that took.
-fn conformance(suite: &Suite, reference: &Reference, bench: &Bench) -> Result<(usize, f64), String> {
+/// The cases of a reference that count.
+fn quick(suite: &Suite, reference: &Reference, bench: &Bench) -> Result<Plan, String> {
     let anywhere = played(suite, reference, "plugfest")?;
-    let mut quick = Vec::new();
+    let mut cases = Vec::new();
     for (case, as_actor) in
         played(suite, reference, &bench.program.display().to_string())?.into_iter().zip(anywhere)
     {
-        if !waits(&case) && !moves_much(&as_actor)? {
-            quick.push(case);
+        if is_quick(&as_actor)? {
+            cases.push(case);
         }
     }
+    Ok(Plan { cases })
+}
+
+/// How long it takes to play all cases of some plans, side by side as `plugfest run` does, in seconds.
+fn conformance(plans: &[(Arc<Suite>, Plan)], bench: &Bench) -> Result<f64, String> {
     let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
-    let (plan, options) = (Plan { cases: quick }, options(bench));
-    let begun = Instant::now();
-    let mut bad = Vec::new();
-    runner::run(suite, &plan, &options, 16 * cores, &mut |event| {
-        if let runner::RunEvent::Finished(result) = event
-            && result.verdict != runner::Verdict::Pass
-        {
-            bad.push(format!("{} {}", result.verdict.name(), result.id));
-        }
-    });
-    let taken = begun.elapsed().as_secs_f64();
-    if !bad.is_empty() {
-        eprintln!("{} {}: not passed: {}", suite.name, reference.role, bad.join(", "));
+    let mut runs = Vec::new();
+    for (nth, (suite, plan)) in plans.iter().enumerate() {
+        let options = options(bench);
+        let folder = options.folder.join(format!("r{nth}"));
+        std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+        runs.push((suite, plan, Options { folder, ..options }));
     }
-    Ok((plan.cases.len(), taken))
+    let begun = Instant::now();
+    Pool::scope(16 * cores, |pool| {
+        std::thread::scope(|scope| {
+            for (suite, plan, options) in &runs {
+                scope.spawn(move || runner::run_in(pool, suite, plan, options, &mut complain));
+            }
+        });
+    });
+    Ok(begun.elapsed().as_secs_f64())
 }
 
-/// Whether the case waits by what it says.
-pub(super) fn waits(case: &Case) -> bool {
-    let Fate::Play(script) = &case.fate else { return true };
-    let step = |line: &plugfest::play::Line| {
-        line.after.is_some() || line.floor.is_some() || matches!(line.verb, Verb::Quiet(_))
-    };
-    script.steps.iter().any(step)
-        || script.rules.iter().any(|rule| matches!(rule.kind, GuardKind::Every { .. }))
+/// Says what did not pass: then the figure is worth nothing.
+fn complain(event: RunEvent) {
+    if let RunEvent::Finished(result) = event
+        && result.verdict != runner::Verdict::Pass
+    {
+        eprintln!("not passed: {} {}", result.verdict.name(), result.id);
+    }
 }
 
-fn moves_much(case: &Case) -> Result<bool, String> {
-    let Fate::Play(script) = &case.fate else { return Ok(true) };
-    Ok(super::cases::volume(&simulate(script)?) > LARGE)
+/// Whether a case waits, or moves much, in the simulator, where nothing but waiting takes time.
+pub(super) fn is_quick(case: &Case) -> Result<bool, String> {
+    let Fate::Play(script) = &case.fate else { return Ok(false) };
+    let memory = simulate(script)?;
+    let over = memory.lines.iter().rev().find_map(|line| match line {
+        Line::Event(event) => Some(event.at),
+        Line::Doing(_) => None,
+    });
+    Ok(over.unwrap_or_default() < WAIT && super::cases::volume(&memory) <= LARGE)
 }
