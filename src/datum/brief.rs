@@ -74,3 +74,30 @@ fn some<T, U>(list: &[T], leaves: &mut usize, mut shorten: impl FnMut(&T, &mut u
     }
     kept
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::strategy::cbor::plain_datum;
+
+    proptest! {
+        #[test]
+        fn what_is_shown_is_the_beginning_of_all(datum in plain_datum()) {
+            let all = shorten(&datum, &mut usize::MAX.clone()).to_string();
+            match all.char_indices().nth(LIMIT) {
+                Some((cut, _)) => prop_assert_eq!(brief(&datum), format!("{}…", &all[..cut])),
+                None => prop_assert_eq!(brief(&datum), all),
+            }
+        }
+    }
+
+    #[test]
+    fn the_end_of_a_long_list_is_not_shown() {
+        let list = Datum::array(vec![Datum::array(vec![Datum::Null; PIECE]); PIECE]);
+        let shown = brief(&list);
+        assert!(shown.starts_with("[[null, null") && shown.ends_with('…'), "{shown}");
+        assert_eq!(shown.chars().count(), LIMIT + 1);
+    }
+}
