@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs;
+use std::panic::resume_unwind;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -97,25 +98,27 @@ impl Corpus {
             Ok(suite) => (suite, Vec::new()),
             Err(errors) => (Suite::default(), errors),
         };
-        for (path, files) in &self.files {
-            let Some(id) = path.strip_prefix(&format!("{name}/")).and_then(|rest| rest.strip_suffix(".toml"))
-            else {
-                continue;
-            };
-            if OTHER.iter().any(|other| *other == format!("{id}.toml")) {
-                continue;
-            }
-            for file in files {
-                match scenario(name, id, &file.name, &file.text) {
-                    Ok(scenario) => suite.scenarios.push(Arc::new(scenario)),
-                    Err(error) => errors.push(error),
-                }
+        for read in
+            side_by_side(&self.scenarios(name), |(id, file)| scenario(name, id, &file.name, &file.text))
+        {
+            match read {
+                Ok(scenario) => suite.scenarios.push(Arc::new(scenario)),
+                Err(error) => errors.push(error),
             }
         }
         if errors.is_empty() {
             errors.extend(misspelt(&suite));
         }
         if errors.is_empty() { Ok(suite) } else { Err(errors) }
+    }
+
+    /// The files of a suite's scenarios with their ids.
+    fn scenarios(&self, name: &str) -> Vec<(&str, &File)> {
+        let in_suite = |path| str::strip_prefix(path, name)?.strip_prefix('/');
+        let paths = self.files.iter().filter_map(|(path, files)| Some((in_suite(path)?, files)));
+        let scenarios = paths.filter(|(path, _)| !OTHER.contains(path));
+        let ids = scenarios.filter_map(|(path, files)| Some((path.strip_suffix(".toml")?, files)));
+        ids.flat_map(|(id, files)| files.iter().map(move |file| (id, file))).collect()
     }
 
     /// Reads what a suite says beside its scenarios.
@@ -226,4 +229,16 @@ fn collect(root: &Path, folder: &Path, found: &mut Vec<(String, String, String)>
         }
     }
     Ok(())
+}
+/// The same for each of many, by every core, in their order.
+fn side_by_side<T: Sync, U: Send>(items: &[T], each: impl Fn(&T) -> U + Sync) -> Vec<U> {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let parts = items.chunks(items.len().div_ceil(cores).max(1));
+    std::thread::scope(|scope| {
+        let workers: Vec<_> =
+            parts.map(|part| scope.spawn(|| part.iter().map(&each).collect::<Vec<U>>())).collect();
+        let done =
+            workers.into_iter().map(|worker| worker.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        done.flatten().collect()
+    })
 }
