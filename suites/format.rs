@@ -97,3 +97,34 @@ fn files_of_users_run() {
     assert_eq!(own.len(), files.iter().filter(|file| file.about.contains("/acme/")).count());
     own.into_iter().for_each(|scenario| passes(&suite, scenario, &scenario.id));
 }
+
+/// The scenarios that a page names under a heading that begins so: what stands in backquotes and has a stroke.
+fn named_under<'a>(page: &'a str, heading: &str) -> Vec<&'a str> {
+    let mut inside = false;
+    let mut found = Vec::new();
+    for line in page.lines() {
+        if line.starts_with('#') {
+            inside = line.trim_start_matches(['#', ' ']).starts_with(heading);
+        }
+        let quoted = line.split('`').skip(1).step_by(2).filter(|word| inside && word.contains('/'));
+        found.extend(quoted);
+    }
+    found
+}
+
+#[test]
+fn scenarios_of_the_tables_of_states_and_faults_exist() {
+    let suite = Corpus::embedded().suite("arcaflow").expect("the suite is right");
+    let page = include_str!("arcaflow/README.md");
+    let named = named_under(page, "States and faults");
+    assert!(named.len() > 40, "{} scenarios", named.len());
+    for name in named {
+        let (id, row) = name.split_once('[').map_or((name, ""), |(id, row)| (id, row.trim_end_matches(']')));
+        let scenario = suite.scenarios.iter().find(|scenario| scenario.id == id);
+        let scenario = scenario.unwrap_or_else(|| panic!("there is no scenario `{id}`"));
+        assert!(
+            scenario.rows.iter().any(|known| row.is_empty() || known.name == row),
+            "{id} has no row `{row}`"
+        );
+    }
+}

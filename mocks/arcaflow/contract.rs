@@ -55,6 +55,9 @@ pub fn run(step: &str, input: &Datum) -> Deed {
         },
         "noise" => Deed::Noise(text("text")),
         "spawn" => Deed::Spawn,
+        "form" => success(Datum::map(
+            input.get("level").filter(|level| **level != Datum::Null).map(|level| ("level", level.clone())),
+        )),
         _ => success(input.clone()),
     }
 }
@@ -86,14 +89,15 @@ pub static SCHEMA: LazyLock<Datum> = LazyLock::new(|| {
 
 /// The same steps in the words of the document, for its hello. It has no type for `any`, and no signals.
 pub static STEPS_OF_THE_DOCUMENT: LazyLock<Datum> = LazyLock::new(|| {
-    let steps = STEPS.iter().filter(|(id, ..)| *id != "any").map(|(id, input, outputs, _)| {
-        let outputs = outputs.iter().map(|(output, properties)| {
-            ((*output).to_owned(), Datum::map([("schema", document::object(&parsed(properties)))]))
+    let steps =
+        STEPS.iter().filter(|(id, ..)| *id != "any" && *id != "form").map(|(id, input, outputs, _)| {
+            let outputs = outputs.iter().map(|(output, properties)| {
+                ((*output).to_owned(), Datum::map([("schema", document::object(&parsed(properties)))]))
+            });
+            let step =
+                Datum::map([("input", document::object(&parsed(input))), ("outputs", Datum::map(outputs))]);
+            ((*id).to_owned(), step)
         });
-        let step =
-            Datum::map([("input", document::object(&parsed(input))), ("outputs", Datum::map(outputs))]);
-        ((*id).to_owned(), step)
-    });
     Datum::map(steps)
 });
 
@@ -106,14 +110,19 @@ fn parsed(properties: &str) -> Datum {
 }
 
 fn scope(id: &str, properties: &str) -> Datum {
-    let object = Datum::map([("id", Datum::text(id)), ("properties", parsed(properties))]);
-    Datum::map([("objects", Datum::map([(id.to_owned(), object)])), ("root", Datum::text(id))])
+    let object = |id: &str, properties| {
+        (id.to_owned(), Datum::map([("id", Datum::text(id)), ("properties", parsed(properties))]))
+    };
+    let refers = properties.contains("\"ref\"");
+    let shared = refers.then(|| object("address", ADDRESS));
+    let objects = std::iter::once(object(id, properties)).chain(shared);
+    Datum::map([("objects", Datum::map(objects)), ("root", Datum::text(id))])
 }
 
 /// Step, properties of its input, its outputs with their properties, and its signals.
 type Definition = (&'static str, &'static str, &'static [(&'static str, &'static str)], &'static str);
 
-const STEPS: [Definition; 11] = [
+const STEPS: [Definition; 12] = [
     ("echo", MESSAGE, &[("success", MESSAGE)], ""),
     (
         "choose",
@@ -151,7 +160,29 @@ const STEPS: [Definition; 11] = [
     ("crash", r#"{"how": {"type": {"type_id": "string"}}}"#, &[("success", "{}")], ""),
     ("noise", r#"{"text": {"type": {"type_id": "string"}}}"#, &[("success", "{}")], ""),
     ("spawn", "{}", &[("success", "{}")], ""),
+    // Beyond the contract: every type, every limit, and properties that speak of each other, for scenarios that drive.
+    ("form", FORM, &[("success", r#"{"level": {"type": {"type_id": "integer"}}}"#)], ""),
 ];
+
+const ADDRESS: &str = r#"{"street": {"type": {"type_id": "string", "min": 1, "max": 4}}}"#;
+const FORM: &str = r#"{
+    "name": {"type": {"type_id": "string", "min": 2, "max": 8, "pattern": "^[a-z]+$"}},
+    "level": {"type": {"type_id": "integer", "min": 1, "max": 5}, "required": false, "default": "3"},
+    "share": {"type": {"type_id": "float", "min": 0.5, "max": 2.5}, "required": false},
+    "on": {"type": {"type_id": "bool"}, "required": false},
+    "mode": {"type": {"type_id": "enum_string", "values": {"fast": {}, "slow": {"name": "Slow"}}}, "required": false},
+    "port": {"type": {"type_id": "enum_integer", "values": {80: {}, 443: {}}}, "required": false},
+    "counts": {"type": {"type_id": "list", "items": {"type_id": "integer"}, "min": 1, "max": 3}, "required": false},
+    "rates": {"type": {"type_id": "map", "keys": {"type_id": "string"}, "values": {"type_id": "float"}, "min": 1, "max": 2}, "required": false},
+    "when": {"type": {"type_id": "one_of_string", "discriminator_field_name": "kind", "discriminator_inlined": false, "types": {
+        "once": {"type_id": "object", "id": "once", "properties": {"at": {"type": {"type_id": "integer"}}}},
+        "there": {"type_id": "ref", "id": "address"}}}, "required": false},
+    "address": {"type": {"type_id": "ref", "id": "address"}, "required": false},
+    "expression": {"type": {"type_id": "pattern"}, "required": false},
+    "user": {"type": {"type_id": "string"}, "required": false, "conflicts": ["token"]},
+    "password": {"type": {"type_id": "string"}, "required": false, "required_if": ["user"]},
+    "token": {"type": {"type_id": "string"}, "required": false, "required_if_not": ["password"]}
+}"#;
 
 const MESSAGE: &str = r#"{"message": {"type": {"type_id": "string"}}}"#;
 const ANY: &str = r#"{"data": {"type": {"type_id": "any"}}}"#;

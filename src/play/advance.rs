@@ -23,6 +23,7 @@ impl Play {
                 || self.beat()
                 || self.run_act()
                 || self.make_pending()
+                || self.drive()
                 || self.judge_silence(rang)
                 || self.next_phase();
             if !progress || self.is_done() {
@@ -85,7 +86,7 @@ impl Play {
     }
 
     /// The first step of a lane that is not met, if its phase has come.
-    fn head(&self, lane: usize) -> Option<usize> {
+    pub(super) fn head(&self, lane: usize) -> Option<usize> {
         let state = &self.lanes[lane];
         let step = *state.steps.get(state.head)?;
         self.phase.plays(self.script.steps[step].goodbye).then_some(step)
@@ -181,12 +182,15 @@ impl Play {
         let state = &self.steps[step];
         let (Some(pending), None) = (state.pending_at, state.deadline) else { return false };
         let line = &self.script.steps[step];
+        if matches!(line.verb, Verb::Drive(_)) && !state.asked {
+            return false;
+        }
         let deadline = match (&line.verb, line.since.and_then(|since| self.steps[since].met_at), line.within)
         {
             (Verb::Quiet(duration), ..) => {
                 pending + duration.resolve(&self.script.timing, 1.0).unwrap_or_default()
             }
-            (_, Some(since), Some(within)) => since + within,
+            (Verb::Expect(_), Some(since), Some(within)) => since + within,
             _ if !self.acts_before_are_done(step) => return false,
             (_, _, within) => {
                 let fresh = if self.is_fresh() { self.script.time("start") } else { 0 };
@@ -265,7 +269,7 @@ impl Play {
                     self.meet(step);
                     changed = true;
                 }
-                Verb::Expect(_)
+                Verb::Expect(_) | Verb::Drive(_)
                     if rang && lag > self.script.time("lag") && self.steps[step].moved < MOST_MOVES =>
                 {
                     self.notes.push(format!(
@@ -275,6 +279,10 @@ impl Play {
                     self.steps[step].deadline = Some(self.now + lag);
                     self.steps[step].moved += 1;
                     changed = true;
+                }
+                Verb::Drive(_) if rang => {
+                    self.expire_drive(step);
+                    return true;
                 }
                 Verb::Expect(pattern) if rang => {
                     let pattern = pattern.clone();
@@ -314,7 +322,7 @@ impl Play {
 
     /// Whether only a message or the end of a stream can meet an expect.
     fn wants_messages(&self, step: usize) -> bool {
-        let Verb::Expect(pattern) = &self.script.steps[step].verb else { return false };
+        let Verb::Expect(pattern) = &self.script.steps[step].verb else { return true };
         let others = [Kind::Closed, Kind::Reset, Kind::Broken, Kind::Malformed, Kind::Exit, Kind::Signalled];
         !others.into_iter().any(|kind| pattern.speaks_of(kind))
     }
@@ -325,7 +333,7 @@ impl Play {
             return;
         }
         for lane in 0..self.lanes.len() {
-            let Some(step) = self.pending_expect(lane) else { continue };
+            let Some(step) = self.pending_expect(lane).or_else(|| self.pending_drive(lane)) else { continue };
             let root = self.root(lane);
             let of_process = matches!(
                 self.script.lanes[root].source,
@@ -345,7 +353,9 @@ impl Play {
             let at_once = self.is_fresh() && gone;
             let how = self.how_it_ended();
             let what = if at_once { "ended at once" } else { "ended before this came" };
-            self.break_step(step, Breach::Ended, "", format!("the subject {what}{how}"), String::new());
+            let sent = self.drives.get(&step).map(|drive| format!("; it was sent {}", drive.awaits()));
+            let message = format!("the subject {what}{how}{}", sent.unwrap_or_default());
+            self.break_step(step, Breach::Ended, "", message, String::new());
             if at_once {
                 let default = self.script.lanes[lane].default.clone();
                 if let Some(finding) = self.findings.last_mut() {

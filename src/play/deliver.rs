@@ -14,6 +14,7 @@ use crate::scenario::{Source, Verb};
 enum Taker {
     Step(usize),
     Rule(usize),
+    Drive(usize),
 }
 
 /// What the watchers said of a message.
@@ -52,6 +53,7 @@ impl Play {
         match taken.filter(|_| heard != Heard::Told) {
             Some((Taker::Step(step), found)) => self.take_by_step(step, lane, wire, view, found),
             Some((Taker::Rule(rule), found)) => self.take_by_rule(rule, lane, wire, view, &found),
+            Some((Taker::Drive(step), _)) => self.take_by_drive(step, lane, wire, view),
             None => self.untaken(&path, wire, view, heard != Heard::Nothing),
         }
     }
@@ -164,7 +166,10 @@ impl Play {
 
     /// The one taker: at each level the pending expect, then the rules in file order, the scenario's first.
     fn find_taker(&self, path: &[usize], view: View<'_>) -> Option<(Taker, Found)> {
-        path.iter().find_map(|lane| self.expect_takes(*lane, view).or_else(|| self.rule_takes(*lane, view)))
+        path.iter().find_map(|lane| {
+            let driven = || self.drive_takes(*lane, view).map(|step| (Taker::Drive(step), Found::default()));
+            self.expect_takes(*lane, view).or_else(driven).or_else(|| self.rule_takes(*lane, view))
+        })
     }
 
     fn expect_takes(&self, lane: usize, view: View<'_>) -> Option<(Taker, Found)> {
@@ -372,7 +377,14 @@ impl Play {
         }
     }
 
-    fn taken(&mut self, taker_lane: usize, lane: usize, wire: Option<WireId>, view: View<'_>, taker: String) {
+    pub(super) fn taken(
+        &mut self,
+        taker_lane: usize,
+        lane: usize,
+        wire: Option<WireId>,
+        view: View<'_>,
+        taker: String,
+    ) {
         let is_end = matches!(view.kind, Kind::Exit | Kind::Signalled);
         self.saw_the_end |= is_end && wire.is_some() && wire == self.subject;
         if let Some(wire) = wire.filter(|_| part_of(&self.script.lanes[lane].source) == Part::Main) {

@@ -9,6 +9,7 @@ mod advance;
 mod chart;
 mod closing;
 mod deliver;
+mod driven;
 mod finding;
 pub(crate) mod http;
 mod knock;
@@ -34,7 +35,7 @@ use crate::actor::{
 use crate::datum::{Bindings, Compare, Datum, Kind};
 use crate::play::closing::Phase;
 use crate::play::lane::{LaneState, Wire};
-use crate::protocol::Watch;
+use crate::protocol::{Drive, Watch};
 use crate::scenario::Source;
 
 /// The harness side of one case.
@@ -50,6 +51,8 @@ pub struct Play {
     next_wire: u32,
     steps: Vec<StepState>,
     guards: Vec<GuardState>,
+    /// The drives under way, by their step.
+    drives: BTreeMap<usize, Box<dyn Drive>>,
     errands: Vec<Errand>,
     /// What the answer to an act is for.
     asked: BTreeMap<ActId, Asked>,
@@ -180,6 +183,7 @@ impl Play {
             next_wire: 1,
             steps,
             guards: guards.collect(),
+            drives: BTreeMap::new(),
             errands: Vec::new(),
             asked: BTreeMap::new(),
             operations: BTreeMap::new(),

@@ -537,6 +537,9 @@ impl Builder<'_> {
 
     /// Resolves a step; `lane` is where it stands if it does not say.
     fn line(&mut self, step: &Step, goodbye: bool, lane: Option<usize>) -> Option<Line> {
+        if let Verb::Drive(name) = &step.verb {
+            self.check_drive(name);
+        }
         let own = match &step.verb {
             Verb::Act(act) => act.default_lane(),
             _ => None,
@@ -574,6 +577,18 @@ impl Builder<'_> {
         Some(step.verb.clone())
     }
 
+    fn check_drive(&mut self, name: &Text) {
+        let known = crate::protocol::drives(&self.suite.name);
+        if !known.contains(&name.text.as_str()) {
+            self.problems.push(Problem::unknown(
+                name.span.clone(),
+                "drive",
+                &name.text,
+                known.iter().copied(),
+            ));
+        }
+    }
+
     fn label(&mut self, step: &Step, lane: usize) -> String {
         let expects = matches!(step.verb, Verb::Expect(_));
         let count = self.counts.entry(lane).or_default();
@@ -581,6 +596,7 @@ impl Builder<'_> {
         match &step.id {
             Some(id) => id.text.clone(),
             None if expects => format!("expect#{count}"),
+            None if matches!(step.verb, Verb::Drive(_)) => "drive".into(),
             None => "act".into(),
         }
     }

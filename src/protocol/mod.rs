@@ -10,6 +10,8 @@ pub mod dify_json;
 pub mod dify_session;
 pub mod dify_sri;
 
+use std::collections::BTreeSet;
+
 use crate::actor::{Nanos, Payload};
 use crate::codec::cbor::Cbor;
 use crate::codec::lines::{JsonLines, TextLines, WholeText};
@@ -39,6 +41,67 @@ pub trait Watch: Send {
     /// unexpected as well.
     fn speaks(&self) -> bool {
         false
+    }
+}
+
+/// A sequence of exchanges whose inputs come from what the subject announced (`drive = NAME`): one message of ours, its
+/// answer, the next.
+pub trait Drive: Send {
+    /// The next message of ours, or `None` when everything was tried.
+    fn next(&mut self) -> Option<Datum>;
+
+    /// Whether a message answers what was sent last.
+    fn knows(&self, message: &Datum) -> bool;
+
+    /// Takes the answer.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    fn take(&mut self, answer: &Datum) -> Result<(), Flaw>;
+
+    /// What was sent last, for a finding when nothing answers it.
+    fn awaits(&self) -> String;
+
+    /// What people should know of the whole: what could not be tried, and why.
+    fn traits(&self) -> Vec<String>;
+}
+
+/// What is wrong with an answer to a drive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Flaw {
+    /// Which input it was: a part of the finding's identity.
+    pub about: String,
+    /// What is wrong, in words.
+    pub message: String,
+}
+
+/// What a drive is told when it begins.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting<'a> {
+    /// The names that are bound.
+    pub bindings: &'a Bindings,
+    /// What the subject declares.
+    pub capabilities: &'a BTreeSet<String>,
+    /// The seed of everything that is drawn.
+    pub seed: u64,
+}
+
+/// The drive behind `drive = NAME`.
+///
+/// # Errors
+/// A name that the protocol does not have, or what cannot be driven.
+pub fn drive(suite: &str, name: &str, setting: Setting<'_>) -> Result<Box<dyn Drive>, String> {
+    match suite {
+        "arcaflow" => arcaflow::drive(name, setting),
+        _ => Err(format!("{suite} has no drive `{name}`")),
+    }
+}
+
+/// The names of a suite's drives.
+pub fn drives(suite: &str) -> &'static [&'static str] {
+    match suite {
+        "arcaflow" => &arcaflow::DRIVES,
+        _ => &[],
     }
 }
 

@@ -153,6 +153,8 @@ pub enum Verb {
     Expect(Pattern),
     /// No message for so long.
     Quiet(Duration),
+    /// Exchanges with inputs from what the subject announced, by the name of their `protocol::drive`.
+    Drive(Text),
     /// An act of ours.
     Act(Arc<dyn StepAct>),
 }

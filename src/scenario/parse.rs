@@ -58,7 +58,7 @@ fn read(suite: &str, id: &str, file: &str, text: &str, root: &Table<'_>) -> Scen
     if !judges(&scenario) && root.has("role") && !root.is_troubled() {
         root.problem(
             root.span.clone(),
-            "this scenario covers nothing: it has no expect, quiet, forbid, require or check",
+            "this scenario covers nothing: it has no expect, quiet, drive, forbid, require or check",
         );
     }
     root.finish();
@@ -67,7 +67,7 @@ fn read(suite: &str, id: &str, file: &str, text: &str, root: &Table<'_>) -> Scen
 
 /// Whether anything in a scenario can be broken.
 fn judges(scenario: &Scenario) -> bool {
-    let step = |step: &Step| matches!(step.verb, Verb::Expect(_) | Verb::Quiet(_));
+    let step = |step: &Step| matches!(step.verb, Verb::Expect(_) | Verb::Quiet(_) | Verb::Drive(_));
     let rule = |rule: &Rule| {
         matches!(rule.kind, RuleKind::Forbid(_) | RuleKind::Require { .. } | RuleKind::Check(_))
     };
@@ -288,6 +288,7 @@ fn read_verb(verb: &str, table: &Table<'_>) -> Option<Verb> {
     match verb {
         "expect" => table.pattern("expect").map(Verb::Expect),
         "quiet" => duration(table, "quiet").map(Verb::Quiet),
+        "drive" => table.text("drive").map(Verb::Drive),
         verb => crate::play::read_act(verb, table).map(Verb::Act),
     }
 }

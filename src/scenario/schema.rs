@@ -124,6 +124,7 @@ const ABOUT: &[(&str, &str)] = &[
     ("split", "Writes in pieces of these sizes."),
     ("expect", "The next message or observation of the lane fits this pattern."),
     ("quiet", "No message of the lane for so long."),
+    ("drive", "Exchanges whose inputs come from what the subject announced."),
     ("send", "Messages, encoded."),
     ("raw", "These bytes, past every framing."),
     ("request", "One HTTP request."),

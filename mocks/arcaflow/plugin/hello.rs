@@ -1,7 +1,7 @@
 //! What the reference plugin says of itself: the hello of each profile, and broken ones of mutants.
 
 use super::{Dialect, Plugin};
-use crate::datum::{Datum, Generated};
+use crate::datum::Datum;
 use crate::mocks::Acting;
 use crate::mocks::arcaflow::contract::{SCHEMA, STEPS_OF_THE_DOCUMENT};
 use crate::protocol::arcaflow::schema::Schema;
@@ -30,6 +30,7 @@ impl Plugin {
         let schema = match self.mutant.as_str() {
             "schema-root-missing" => broken_schema(),
             "hello-too-deep" => deep_schema(),
+            "python-only-pattern" => lookahead_schema(),
             _ => SCHEMA.clone(),
         };
         let mut hello = vec![("version", version), ("schema", schema)];
@@ -74,6 +75,12 @@ fn broken_schema() -> Datum {
     schema
 }
 
+/// The schema with a pattern that only Python reads.
+fn lookahead_schema() -> Datum {
+    let text = SCHEMA.to_string().replace("^[a-z]+$", "^(?=a)[a-z]+$");
+    crate::datum::notation::parse_datum(&text).unwrap_or(Datum::Null)
+}
+
 /// A schema with a list of lists of lists, 40 levels deep.
 fn deep_schema() -> Datum {
     let list = |items| Datum::map([("type_id", Datum::text("list")), ("items", items)]);
@@ -92,11 +99,7 @@ fn deep_schema() -> Datum {
     Datum::map([("steps", Datum::Map(steps, crate::datum::Head::Preferred))])
 }
 
-/// JSON is YAML.
+/// The notation of values is YAML, as long as they are texts, numbers, booleans, lists and maps.
 pub(super) fn yaml_of(datum: &Datum) -> String {
-    let mut bytes = Vec::new();
-    match crate::codec::json::encode(datum, &mut bytes) {
-        Ok(()) => String::from_utf8_lossy(&bytes).into_owned(),
-        Err(_) => Datum::Gen(Generated::Text(0)).to_string(),
-    }
+    datum.to_string()
 }

@@ -107,7 +107,7 @@ const TABLE: &[(&str, Read)] = &[
 
 /// The keys of all verbs.
 pub fn verbs() -> impl Iterator<Item = &'static str> + Clone {
-    ["expect", "quiet"].into_iter().chain(TABLE.iter().map(|(verb, _)| *verb))
+    ["expect", "quiet", "drive"].into_iter().chain(TABLE.iter().map(|(verb, _)| *verb))
 }
 
 /// Reads an act by its key.

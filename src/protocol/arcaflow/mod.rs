@@ -3,14 +3,19 @@
 #[cfg(test)]
 mod captures;
 pub mod document;
+mod drive;
+mod portable;
 pub mod schema;
 mod watch;
+
+pub use drive::{DRIVES, drive};
 
 use super::Watch;
 use crate::datum::Datum;
 
 /// The predicates of `$check`: `schema` (a hello's schema that the deployed engine accepts), `document_hello` (a hello
-/// that fits the document's JSON schema, repaired), `cancel_handlers`, `shallow`, `distinct_keys`.
+/// that fits the document's JSON schema, repaired), `portable` (a schema that both SDKs read alike), `cancel_handlers`,
+/// `shallow`, `distinct_keys`.
 ///
 /// # Errors
 /// What is wrong with the value.
@@ -21,6 +26,7 @@ pub fn check(name: &str, datum: &Datum) -> Result<(), String> {
             schema::Schema::read(datum).map_err(|fault| fault.to_string()).and_then(cancel_handlers)
         }
         "document_hello" => document::hello(datum),
+        "portable" => portable::check(datum),
         "shallow" => shallow(datum, 1),
         "distinct_keys" => distinct_keys(datum),
         _ => Err(format!("arcaflow has no check `{name}`")),
@@ -28,7 +34,8 @@ pub fn check(name: &str, datum: &Datum) -> Result<(), String> {
 }
 
 /// The names of the predicates.
-pub const CHECKS: [&str; 5] = ["schema", "document_hello", "cancel_handlers", "shallow", "distinct_keys"];
+pub const CHECKS: [&str; 6] =
+    ["schema", "document_hello", "portable", "cancel_handlers", "shallow", "distinct_keys"];
 
 /// No map in it has the same key twice.
 fn distinct_keys(datum: &Datum) -> Result<(), String> {

@@ -1,6 +1,6 @@
 //! Checks that remember what came before.
 
-use super::schema::Schema;
+use super::schema::{Fault, Schema};
 use crate::datum::{Bindings, Datum, Kind, View};
 use crate::protocol::Watch;
 
@@ -50,7 +50,12 @@ fn fits(schema: &Schema, data: &Datum) -> Result<(), String> {
     }
     let value = data.get("output_data").unwrap_or(&Datum::Null);
     let results: Vec<_> = declared.iter().map(|scope| scope.check(value)).collect();
-    match results.into_iter().reduce(|best, next| if best.is_ok() { best } else { next }) {
+    let nearness =
+        |result: &Result<(), Fault>| result.as_ref().map_or_else(|fault| fault.path.depth(), |()| usize::MAX);
+    match results
+        .into_iter()
+        .reduce(|best, next| if nearness(&best) >= nearness(&next) { best } else { next })
+    {
         Some(Err(fault)) => Err(format!("the data of the output `{id}` does not fit its schema: {fault}")),
         _ => Ok(()),
     }
