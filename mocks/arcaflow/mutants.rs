@@ -106,7 +106,7 @@ pub const MUTANTS: &[Mutant] = &[
     plugin("client-done-status-one", "ARCA3-DONE-01a"),
     plugin("client-done-drops-runs", "ARCA3-DONE-02"),
     plugin("end-of-input-ignored", "ARCA3-DONE-03"),
-    plugin("end-of-input-status-zero", "ARCA3-DONE-03"),
+    also(plugin("end-of-input-status-zero", "ARCA3-DONE-03"), &["ARCA-STREAM-01"]),
     plugin("interrupt-ends-plugin", "ARCA3-TERM-02"),
     // Messages in other words.
     plugin("indefinite-length-refused", "ARCA-STREAM-05"),

@@ -20,6 +20,9 @@ pub struct OneOf {
 
 impl OneOf {
     pub(super) fn read(fields: &Fields<'_>, by_int: bool) -> Read<Self> {
+        if fields.get("types").is_none() {
+            return Err(Fault::new("`types` is missing"));
+        }
         let mut types = Vec::new();
         for (key, member) in fields.entries("types")? {
             let under = |fault: Fault| fault.under(&key.to_string()).under("types");
