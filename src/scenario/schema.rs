@@ -32,6 +32,8 @@ expect = "null"
 [[step]]
 quiet = "1s"
 [[step]]
+drive = "a"
+[[step]]
 close = "write"
 [[step]]
 event = "null"

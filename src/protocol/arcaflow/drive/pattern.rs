@@ -23,10 +23,11 @@ pub(super) fn text(kind: &Text, length: Option<i128>) -> Option<String> {
             let mut last = usize::MAX;
             let texts = texts
                 .take_while(|text| std::mem::replace(&mut last, text.len()) != text.len() || text.is_empty());
+            let short = length.filter(|length| *length <= 1 << 20);
+            let padded = matching(&hir, 0).zip(short).map(|(text, length)| format!("{text:a<length$}"));
             let exact = |text: &String| length.is_none_or(|length| text.len() == length);
-            texts
-                .take(REPEATS as usize)
-                .find(|text| exact(text) && pattern.is_match(text) && fits(kind, text))
+            let fine = |text: &String| exact(text) && pattern.is_match(text) && fits(kind, text);
+            texts.take(REPEATS as usize).chain(padded).find(fine)
         }
     }
 }
