@@ -229,3 +229,22 @@ fn wrong_input_is_told_before_anything_runs() {
         assert!(!Path::new(&marker).exists(), "{words:?} ran");
     }
 }
+
+#[test]
+fn reports_say_that_nobody_speaks_the_document_s_version_of_arcaflow() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (role, case) in [("plugin", "task/acknowledged"), ("engine", "engine-task/to-output")] {
+        let words = ["run", "arcaflow", role, case, "--vehicle", "simulator", "--report", "markdown=run.md"];
+        for (profile, told) in [("document", true), ("v3", false)] {
+            let (_, out, err) = plugfest(folder.path(), &[&words[..], &["--profile", profile]].concat());
+            let report = std::fs::read_to_string(folder.path().join("run.md")).expect("a report");
+            for text in [&out, &report] {
+                assert_eq!(
+                    text.contains("No deployed program speaks"),
+                    told,
+                    "{role} {profile}: {text} {err}"
+                );
+            }
+        }
+    }
+}

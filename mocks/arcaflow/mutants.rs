@@ -296,6 +296,7 @@ pub const MUTANTS: &[Mutant] = &[
     engine("output-limit-off-by-one", "ARCAE-WORK-05"),
     engine("integers-become-floats", "ARCAE-WORK-08"),
     engine("input-is-json-text", "ARCAE-WORK-01"),
+    engine("large-input-is-cut", "ARCAE-WORK-01"),
     engine("second-hello-begins-again", "ARCAE-WORK-01"),
     engine("odd-result-is-silence", "ARCAE-WORK-04"),
     // Two messages, or a message and the end.

@@ -26,6 +26,7 @@ impl Session {
         let config = match self.conduct.mutant.as_str() {
             "literals-as-text" => slip::as_texts(&self.order.input),
             "integers-become-floats" => slip::as_floats(&self.order.input),
+            "large-input-is-cut" => slip::cut(&self.order.input),
             "input-is-json-text" => Datum::text(self.order.input.to_string()),
             _ => self.order.input.clone(),
         };
