@@ -3,6 +3,7 @@
 use crate::actor::Payload;
 use crate::codec::http1::{Asked, Choose, Format, response_bytes};
 use crate::datum::Datum;
+use crate::mocks::percent;
 
 /// Bodies of an SRI by their paths, as a client or a server reads them.
 pub(super) fn formats() -> Choose {
@@ -34,26 +35,8 @@ pub(super) fn query(target: &str, name: &str) -> Option<String> {
     let (_, query) = target.split_once('?')?;
     query.split('&').find_map(|pair| {
         let (key, value) = pair.split_once('=')?;
-        (key == name).then(|| decoded(value))
+        (key == name).then(|| percent::decoded(value, true))
     })
-}
-
-fn decoded(value: &str) -> String {
-    let mut bytes = Vec::new();
-    let mut rest = value.as_bytes();
-    while let Some((byte, after)) = rest.split_first() {
-        rest = after;
-        let digits = rest.get(..2).and_then(|pair| std::str::from_utf8(pair).ok());
-        match (byte, digits.and_then(|digits| u8::from_str_radix(digits, 16).ok())) {
-            (b'%', Some(coded)) => {
-                bytes.push(coded);
-                rest = &rest[2..];
-            }
-            (b'+', _) => bytes.push(b' '),
-            (byte, _) => bytes.push(*byte),
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// A response with a body.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::datum::Datum;
+use crate::mocks::percent;
 use crate::protocol::apisix::meaning::Request;
 
 /// A request as the runner is told of it.
@@ -40,11 +41,12 @@ impl Exchange {
             .split('&')
             .filter(|pair| !pair.is_empty())
             .map(|pair| match pair.split_once('=') {
-                Some((name, value)) => (decoded(name, true), Some(decoded(value, true))),
-                None => (decoded(pair, true), None),
+                Some((name, value)) => (percent::decoded(name, true), Some(percent::decoded(value, true))),
+                None => (percent::decoded(pair, true), None),
             })
             .collect();
-        let mut request = Request { method: method.into(), path: decoded(path, false), ..Request::default() };
+        let mut request =
+            Request { method: method.into(), path: percent::decoded(path, false), ..Request::default() };
         for (name, value) in headers {
             request.headers.entry(name.to_ascii_lowercase()).or_default().push(value);
         }
@@ -157,23 +159,4 @@ fn address_text(address: &[u8]) -> String {
         (_, Ok(sixteen)) => core::net::Ipv6Addr::from(sixteen).to_string(),
         _ => String::new(),
     }
-}
-
-/// Percent-decoded; in a query `+` is a space.
-fn decoded(text: &str, query: bool) -> String {
-    let mut bytes = Vec::new();
-    let mut rest = text.as_bytes();
-    while let Some((byte, after)) = rest.split_first() {
-        rest = after;
-        let digits = rest.get(..2).and_then(|pair| std::str::from_utf8(pair).ok());
-        match (byte, digits.and_then(|digits| u8::from_str_radix(digits, 16).ok())) {
-            (b'%', Some(coded)) => {
-                bytes.push(coded);
-                rest = &rest[2..];
-            }
-            (b'+', _) if query => bytes.push(b' '),
-            (byte, _) => bytes.push(*byte),
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }

@@ -1,13 +1,16 @@
 //! The reference runtime: ping, instances, launches in stages, and the functions that they make.
 
+mod listing;
+mod really;
+
 use std::collections::BTreeMap;
 
-use super::deployed::{Deployed, Progress};
+use super::deployed::Deployed;
 use super::function::invoke;
-use super::launch::{Order, Stage, is_filename, stages};
+use super::launch::{Order, Stage, stages};
 use super::mutants::is_mutant;
 use super::scripted::Settings;
-use super::web::{answer, formats, header, json, query, refusal, text};
+use super::web::{answer, formats, header, query, refusal, text};
 use crate::actor::{
     Act, Actor, Address, CloseHow, EVERYBODY, Event, Exit, Failure, Given, Nanos, Payload, SECOND, What,
     WireId,
@@ -290,62 +293,6 @@ impl Runtime {
         out.write(wire, answer(status, kind, body));
     }
 
-    fn instances(&self, filename: Option<&str>) -> Payload {
-        let Some(filename) = filename.filter(|name| !name.is_empty() || self.is("lists-everything")) else {
-            if self.is("lists-everything") {
-                return self.list(self.instances.iter().collect());
-            }
-            return refusal(400, "`filename` is missing");
-        };
-        if self.is("bad-filename-is-500") && !is_filename(filename) {
-            return refusal(500, "the name cannot be read");
-        }
-        if !is_filename(filename) && !filename.is_empty() {
-            return refusal(400, "`filename` is not vendor@name@version@hash.difypkg");
-        }
-        let versions = filename.split('@').nth(2).map_or(0, |version| version.split('.').count());
-        if self.is("version-of-three-wanted") && versions != 3 {
-            return refusal(400, "the version is not three numbers");
-        }
-        let fits = |known: &str| match self.mutant.as_str() {
-            "hash-not-compared" => known.split('@').next() == filename.split('@').next(),
-            "lists-everything" => filename.is_empty() || known == filename,
-            "never-lists" => false,
-            _ => known == filename,
-        };
-        self.list(self.instances.iter().filter(|(known, _)| fits(known)).collect())
-    }
-
-    fn list(&self, instances: Vec<(&String, &(String, String))>) -> Payload {
-        let item = |(filename, (name, endpoint)): (&String, &(String, String))| {
-            let endpoint =
-                if self.is("lists-other-endpoint") { "http://127.0.0.1:1/x" } else { endpoint.as_str() };
-            let mut item = vec![
-                ("ID", Datum::text(name)),
-                ("Name", Datum::text(name)),
-                ("Endpoint", Datum::text(endpoint)),
-                ("ResourceName", Datum::text(filename.as_str())),
-            ];
-            if self.is("item-without-resource-name") {
-                item.pop();
-            }
-            if self.is("id-is-a-number") {
-                item[0].1 = Datum::from(1_i64);
-            }
-            if self.is("status-is-text") {
-                item.push(("Status", Datum::text("running")));
-            }
-            Datum::map(item)
-        };
-        let items = Datum::array(instances.into_iter().map(item));
-        let value = Datum::map([("items", items)]);
-        match self.mutant.as_str() {
-            "instances-are-text" => answer(200, "text/plain", super::web::json_bytes(&value)),
-            "no-instances-is-404" => refusal(404, "there is none"),
-            _ => json(200, &value),
-        }
-    }
-
     fn launch(&mut self, wire: WireId, form: Option<Datum>, out: &mut Acting<'_>) {
         if self.is("launch-needs-metadata") && form.as_ref().is_none_or(|form| form.get("metadata").is_none())
         {
@@ -517,88 +464,6 @@ impl Runtime {
         }
         let bytes = if broken { split_event(&stage) } else { stage.bytes() };
         out.write(launch.wire, bytes);
-    }
-}
-
-/// What is really built and run.
-impl Runtime {
-    /// The name of the deployment that a wire belongs to.
-    fn deployed_on(&self, wire: WireId) -> Option<String> {
-        let own = self.deployed.iter().find(|(_, deployed)| deployed.has(wire));
-        own.map(|(name, _)| name.clone())
-    }
-
-    /// A process could not be started.
-    fn not_started(&mut self, why: &str, out: &mut Acting<'_>) {
-        let names: Vec<String> = self.deployed.keys().cloned().collect();
-        for name in names {
-            let failed = self.deployed.get_mut(&name).and_then(|deployed| deployed.fail(why));
-            self.progress(&name, failed.into_iter().collect(), out);
-        }
-    }
-
-    /// What did not come to life in time fails.
-    fn give_up(&mut self, out: &mut Acting<'_>) {
-        let late = |deployed: &Deployed| deployed.deadline().is_some_and(|at| at <= self.now);
-        let late = self.deployed.iter().filter(|(_, deployed)| late(deployed));
-        let late: Vec<String> = late.map(|(name, _)| name.clone()).collect();
-        for name in late {
-            let Some(deployed) = self.deployed.get_mut(&name) else { continue };
-            let failed = deployed.fail("no heartbeat came in time");
-            deployed.stop(out);
-            self.progress(&name, failed.into_iter().collect(), out);
-        }
-    }
-
-    fn progress(&mut self, name: &str, progress: Vec<Progress>, out: &mut Acting<'_>) {
-        for progress in progress {
-            let lines = match progress {
-                Progress::Lines(wire, lines, is_last) => {
-                    let chunk = crate::codec::http1::chunk(Payload::from(lines), &|_| None);
-                    out.write(wire, chunk.unwrap_or_default());
-                    if is_last {
-                        out.write(wire, last_chunk(&[]));
-                    }
-                    continue;
-                }
-                other => other,
-            };
-            let Some(launch) = self.launches.iter_mut().find(|launch| launch.name == name) else { continue };
-            let told = launch.waits.clone().unwrap_or_default();
-            let stages: &[Stage] = &match lines {
-                Progress::Built => {
-                    vec![
-                        Stage("build", "success", "resolved".into()),
-                        Stage("run", "running", "starting".into()),
-                    ]
-                }
-                Progress::Up => {
-                    vec![Stage("run", "success", told), Stage("end", "success", String::new())]
-                }
-                Progress::Failed(stage, why) => {
-                    vec![Stage(stage, "failed", why), Stage("end", "failed", String::new())]
-                }
-                Progress::Lines(..) => Vec::new(),
-            };
-            launch.stages.extend_from_slice(stages);
-            if stages.iter().any(|stage| stage.0 == "end") {
-                launch.waits = None;
-            }
-        }
-        self.time(out);
-    }
-
-    fn invoke_really(&mut self, wire: WireId, path: &str, body: Option<Datum>, out: &mut Acting<'_>) {
-        let name = path.trim_start_matches("/fn/").strip_suffix("/invoke").unwrap_or_default();
-        let deployed = self.deployed.get_mut(name).filter(|deployed| deployed.is_up());
-        match (deployed, body) {
-            (Some(deployed), Some(body)) => {
-                out.write(wire, stream_head(200, "application/x-ndjson"));
-                deployed.invoke(wire, &body, out);
-            }
-            (None, _) => out.write(wire, refusal(404, &format!("nothing runs as {name:?}"))),
-            (_, None) => out.write(wire, refusal(400, "the body is no JSON")),
-        }
     }
 }
 
