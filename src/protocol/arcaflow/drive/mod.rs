@@ -201,3 +201,68 @@ fn output_fits(step: &Step, answer: &Datum) -> Result<(), String> {
         .check(value)
         .map_err(|fault| format!("the data of the output `{id}` does not fit its schema: {fault}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::datum::Bindings;
+    use crate::datum::notation::parse_datum;
+
+    fn begin(theme: &str, capabilities: &[&str]) -> Box<dyn Drive> {
+        let scope = r#"{"root": "in", "objects": {"in": {"id": "in", "properties": {
+            "n": {"type": {"type_id": "integer", "min": 1, "max": 3}}}}}}"#;
+        let step = |id: &str| {
+            format!(
+                r#""{id}": {{"id": "{id}", "input": {scope}, "outputs": {{"success": {{"schema": {scope}}}}}}}"#
+            )
+        };
+        let schema = format!(r#"{{"steps": {{{}, {}}}}}"#, step("good"), step("failing"));
+        let mut bindings = Bindings::default();
+        bindings.set("announced", parse_datum(&schema).expect("notation"));
+        let capabilities: BTreeSet<String> = capabilities.iter().map(|name| (*name).to_owned()).collect();
+        let setting = Setting { bindings: &bindings, capabilities: &capabilities, seed: 1 };
+        drive(theme, setting).unwrap_or_else(|why| panic!("{why}"))
+    }
+
+    fn answer(run: &str, id: i64, data: &str) -> Datum {
+        let data = parse_datum(data).expect("notation");
+        Datum::map([("id", Datum::from(id)), ("run_id", Datum::text(run)), ("data", data)])
+    }
+
+    /// Drives a plugin whose step `good` takes up to `most` and whose step `failing` never works; what is found.
+    fn driven(theme: &str, most: i128, capabilities: &[&str]) -> (Vec<String>, Vec<String>) {
+        let mut drive = begin(theme, capabilities);
+        let mut flaws = Vec::new();
+        while let Some(message) = drive.next() {
+            let run = message.get("run_id").and_then(Datum::as_text).unwrap_or_default().into_owned();
+            let data = message.get("data").expect("data");
+            let number = data.get("config").and_then(|config| config.get("n")).and_then(Datum::as_int);
+            let good = data.get("id").and_then(Datum::as_text).as_deref() == Some("good");
+            let told = match number {
+                Some(n) if good && (1..=most).contains(&n) => {
+                    answer(&run, 2, &format!(r#"{{"output_id": "success", "output_data": {{"n": {n}}}}}"#))
+                }
+                _ => answer(&run, 5, r#"{"error": "no", "step_fatal": true, "server_fatal": false}"#),
+            };
+            assert!(drive.knows(&told) && !drive.knows(&answer("other", 2, "{}")));
+            flaws.extend(drive.take(&told).err().map(|flaw| flaw.about));
+        }
+        (flaws, drive.traits())
+    }
+
+    #[test]
+    fn a_limit_off_by_one_is_found_on_either_side_and_a_failing_step_is_named() {
+        let failing = vec!["step-fails-by-itself.failing".to_owned()];
+        assert_eq!(driven("limits", 3, &[]), (Vec::new(), failing.clone()));
+        assert_eq!(driven("limits", 4, &[]), (vec!["good: n value above most".to_owned()], failing.clone()));
+        assert_eq!(driven("limits", 2, &[]), (vec!["good: n value at most".to_owned()], failing));
+    }
+
+    #[test]
+    fn what_is_left_out_is_not_run_and_what_there_is_not_is_told() {
+        assert_eq!(driven("limits", 3, &["undriven.failing"]), (Vec::new(), Vec::new()));
+        assert_eq!(driven("conflicts", 3, &[]), (Vec::new(), vec!["nothing-to-try".to_owned()]));
+    }
+}
