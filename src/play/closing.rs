@@ -180,7 +180,8 @@ impl Play {
         self.phase = Phase::Draining(self.now + wait);
     }
 
-    /// A relay of ours whose standard input has ended while the case ends does what any plugin would: it exits.
+    /// A relay of ours whose standard input ends, or that gets a signal, while the case ends does what any plugin would:
+    /// it exits.
     pub(super) fn let_relay_go(&mut self, id: WireId) {
         let waits = self.wires.get(&id).is_some_and(|wire| wire.is_process && wire.exited.is_none());
         if self.is_draining() && id.listener().is_some() && waits {

@@ -297,6 +297,7 @@ impl Play {
             What::Failed { act, taken, why } => self.failed(*act, *taken, why),
             What::Signal { wire, signal } => {
                 self.observe(*wire, Kind::Signalled, Datum::from(i64::from(*signal)));
+                self.let_relay_go(*wire);
             }
             What::Exited { wire, status } => self.exited(*wire, *status),
             What::Got { act, value } => self.got(*act, value),
