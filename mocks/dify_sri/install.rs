@@ -30,6 +30,8 @@ pub(super) struct Task {
     /// Whether it asks for instances first.
     pub(super) asks: bool,
     pub(super) filename: String,
+    /// Whether its signature is trusted.
+    pub(super) is_verified: bool,
     pub(super) bytes: Vec<u8>,
     pub(super) state: State,
     pub(super) message: String,
@@ -56,7 +58,8 @@ impl Task {
             body.bytes(bytes);
             multipart::Part { name: name.into(), body, ..multipart::Part::default() }
         };
-        let verified: &[u8] = if mutant == "verified-always" { b"true" } else { b"false" };
+        let is_verified = self.is_verified || mutant == "verified-always";
+        let verified: &[u8] = if is_verified { b"true" } else { b"false" };
         let bytes = if mutant == "package-cut" { &self.bytes[..self.bytes.len() / 2] } else { &self.bytes };
         let context = multipart::Part {
             filename: Some(self.filename.clone()),

@@ -111,6 +111,7 @@ pub const MUTANTS: &[Mutant] = &[
     daemon("package-cut", "DMN-LAUNCH-01"),
     also(daemon("file-in-other-field", "DMN-LAUNCH-01"), &["DMN-SSE-01"]),
     daemon("verified-always", "DMN-LAUNCH-02"),
+    daemon("signatures-not-checked", "DMN-LAUNCH-04"),
     daemon("status-not-checked", "DMN-LAUNCH-06a"),
     daemon("redirect-is-success", "DMN-LAUNCH-06a"),
     daemon("refusal-is-read-for-ever", "DMN-LAUNCH-07"),

@@ -32,12 +32,21 @@ impl std::fmt::Display for Fault {
 /// # Errors
 /// A path that a zip archive cannot hold.
 pub fn pack(files: &Files) -> Result<Vec<u8>, String> {
+    pack_entries(files.iter().map(|(path, content)| (path.as_str(), content.as_slice())), "")
+}
+
+/// Packs entries in the order in which they come, under a comment.
+pub(super) fn pack_entries<'a>(
+    entries: impl Iterator<Item = (&'a str, &'a [u8])>,
+    comment: &str,
+) -> Result<Vec<u8>, String> {
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     let options = SimpleFileOptions::default()
         .compression_method(CompressionMethod::Stored)
         .last_modified_time(zip::DateTime::default());
-    for (path, content) in files {
-        zip.start_file(path.as_str(), options).map_err(|error| format!("{path}: {error}"))?;
+    zip.set_comment(comment).map_err(|error| error.to_string())?;
+    for (path, content) in entries {
+        zip.start_file(path, options).map_err(|error| format!("{path}: {error}"))?;
         zip.write_all(content).map_err(|error| format!("{path}: {error}"))?;
     }
     zip.finish().map(Cursor::into_inner).map_err(|error| error.to_string())
@@ -74,6 +83,25 @@ impl<'a> Archive<'a> {
             }
         }
         Ok(files)
+    }
+
+    /// What stands behind the last entry.
+    pub(super) fn comment(&self) -> &[u8] {
+        self.zip.comment()
+    }
+
+    /// The contents of the files, in the order of the archive.
+    ///
+    /// # Errors
+    /// As [`Archive::files`].
+    pub(super) fn contents(&mut self) -> Result<Vec<Vec<u8>>, Fault> {
+        let (mut room, mut contents) = (MOST, Vec::new());
+        for index in 0..self.zip.len() {
+            let (_, content) = self.entry(index, room)?;
+            room -= content.len() as u64;
+            contents.push(content);
+        }
+        Ok(contents)
     }
 
     fn entry(&mut self, index: usize, room: u64) -> Result<(String, Vec<u8>), Fault> {

@@ -5,6 +5,7 @@
 //! | [`pack`] | files to bytes, the same bytes every time: sorted, stored, without times |
 //! | [`Archive`] | bytes to files; refuses what leads out of the package, and limits what it unpacks |
 //! | [`Manifest`] | what a launcher needs of `manifest.yaml` |
+//! | [`pack_signed`], [`is_signed`] | signatures, as the deployed daemon checks them |
 //! | [`checksum`], [`filename`] | the tree checksum, and the name under which a package is launched |
 //! | [`shelf`] | the packages of the suites, by the names that scenarios use |
 //!
@@ -19,10 +20,12 @@ mod archive;
 mod folder;
 mod manifest;
 pub mod shelf;
+mod signature;
 
 pub use archive::{Archive, Fault, pack};
 pub use folder::pack_folder;
 pub use manifest::{Manifest, Runner};
+pub use signature::{is_signed, pack_signed};
 
 use std::collections::BTreeMap;
 

@@ -64,6 +64,7 @@ fn made() -> Vec<(&'static str, Vec<u8>)> {
     vec![
         // What a launcher takes.
         ("good", good),
+        ("good-signed", super::pack_signed(&self::good()).unwrap_or_default()),
         // What is no package.
         ("corrupt", b"this is no zip archive, although its name says so\n".to_vec()),
         ("cut", half),

@@ -228,6 +228,7 @@ impl<'a> Stage<'a> {
         let lane =
             script.lanes.iter().position(|lane| matches!(lane.source, LaneSource::Declared(Source::Driver)));
         let argv = self.filled(script.subject.driver.as_deref().unwrap_or_default())?;
+        self.store(&script.launch.files)?;
         let wire = self.new_wire(lane.unwrap_or(0), true);
         self.play.driver = Some(wire);
         let env = self.environment()?;

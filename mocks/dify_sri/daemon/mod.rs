@@ -74,6 +74,10 @@ pub(super) struct Daemon {
     timeouts: Timeouts,
     /// Whether a package without a trusted signature is refused.
     forces_signature: bool,
+    /// The key whose signatures make a package verified.
+    trusted: Option<String>,
+    /// The reading of that key, and the operation that waits for it.
+    key_read: Option<(ActId, i128)>,
     api: Management,
     exchanges: BTreeMap<WireId, Exchange>,
     next_wire: u32,
@@ -233,6 +237,15 @@ impl Daemon {
     }
 
     fn got(&mut self, act: ActId, value: &Value, out: &mut Acting<'_>) {
+        if let Some((_, id)) = self.key_read.take_if(|(read, _)| *read == act) {
+            return match value {
+                Value::File(blob) => {
+                    self.trusted = Some(String::from_utf8_lossy(&blob.0).into_owned());
+                    self.ping(id, out);
+                }
+                other => self.ready(id, Err(format!("the trusted key cannot be read: {other:?}")), out),
+            };
+        }
         let Some(number) = self.reads.remove(&act) else { return };
         match value {
             Value::File(blob) => self.begin(number, &blob.0, out),
@@ -254,6 +267,9 @@ impl Daemon {
             task.filename = format!("{}@{hash}.difypkg", parts.join("@"));
         }
         task.bytes = bytes.to_vec();
+        let is_trusted = self.mutant != "signatures-not-checked";
+        task.is_verified =
+            is_trusted && self.trusted.as_ref().is_some_and(|key| crate::package::is_signed(bytes, key));
         let asks = task.asks && self.mutant != "launches-without-asking";
         if asks || self.is("reinstall-asks") {
             self.instances(number, out);

@@ -1,6 +1,7 @@
 //! What a driver asks the daemon for.
 
 use super::{Daemon, Timeouts};
+use crate::actor::Act;
 use crate::datum::Datum;
 use crate::mocks::Acting;
 use crate::mocks::dify_sri::web::json_bytes;
@@ -27,7 +28,11 @@ impl Daemon {
                 };
                 let forced = message.get("settings").and_then(|settings| settings.get("force_signature"));
                 self.forces_signature = forced == Some(&Datum::from(true));
-                self.ping(id, out);
+                let trusted = message.get("settings").and_then(|settings| settings.get("trusted_key"));
+                match trusted.and_then(Datum::as_inserted) {
+                    Some(path) => self.key_read = Some((out.act(Act::Read { path }), id)),
+                    None => self.ping(id, out),
+                }
             }
             "management" => self.management(id, out),
             "install" | "reinstall" => {
