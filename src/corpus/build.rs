@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 fn main() {
+    start_sooner();
     embed("suites", "suites.rs");
     embed("reports/baselines", "baselines.rs");
 }
@@ -37,5 +38,14 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
         } else if path.extension().is_some_and(|kind| kind == "toml" || kind == "md") {
             files.push(path);
         }
+    }
+}
+
+/// A run starts thousands of processes of this program. At a fixed address the loader need not touch every page that
+/// holds a pointer: each starts 0.7 ms sooner, of 2.6 (x86-64 with glibc, `perf stat plugfest mock arcaflow plugin`).
+fn start_sooner() {
+    let target = |what: &str| std::env::var(format!("CARGO_CFG_TARGET_{what}")).unwrap_or_default();
+    if target("OS") == "linux" && target("ENV") == "gnu" {
+        println!("cargo:rustc-link-arg-bins=-no-pie");
     }
 }
