@@ -172,10 +172,10 @@ impl<W: Write> Spool<W> {
         spool
     }
 
-    /// The first error, after everything was flushed.
-    pub fn finish(mut self) -> Result<(), std::io::Error> {
+    /// What was written to, flushed; or the first error.
+    pub fn finish(mut self) -> Result<W, std::io::Error> {
         let flushed = self.out.flush();
-        self.error.map_or(flushed, Err)
+        self.error.map_or(flushed, Err).map(|()| self.out)
     }
 
     fn line<T: Serialize>(&mut self, value: &T) {

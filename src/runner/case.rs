@@ -1,7 +1,6 @@
 //! One case, from its script to its result.
 
 use std::collections::BTreeMap;
-use std::io::{BufWriter, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,14 +8,13 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::Options;
+use super::draft::Draft;
 use super::event::{CaseResult, Judged, Verdict};
 use crate::actor::Given;
 use crate::plan::{Case, level};
 use crate::play::{Breach, LaneSource, Play, Script};
 use crate::scenario::{Source, Suite};
-use crate::secret::Masked;
 use crate::shell::{LONGEST_PATH, Shell};
-
 use crate::sim::{self, Faults, Setting, SimEnd};
 use crate::transcript::{Header, Memory, Record, Spool};
 
@@ -116,15 +114,15 @@ fn simulate(suite: &Suite, script: &Arc<Script>, faults: Faults, transcript: &Pa
         Setting { programs: &crate::mocks::program, packages: &packages, faults, seed: script.knobs.seed };
     let mut memory = Memory::default();
     let end = sim::run(&mut play, &setting, &mut memory);
-    if !play.outcome().findings.is_empty() || end != SimEnd::Finished {
-        let mut spool = spool(suite, script, transcript)?;
+    if is_of_interest(&play) {
+        let mut spool = spool(suite, script, transcript);
         for line in &memory.lines {
             match line {
                 crate::transcript::Line::Event(event) => spool.event(event),
                 crate::transcript::Line::Doing(doing) => spool.doing(doing),
             }
         }
-        spool.finish().map_err(|error| format!("the transcript cannot be written: {error}"))?;
+        spool.finish().and_then(Draft::keep).map_err(unwritten)?;
     }
     match end {
         SimEnd::Finished => Ok(play),
@@ -133,10 +131,17 @@ fn simulate(suite: &Suite, script: &Arc<Script>, faults: Faults, transcript: &Pa
     }
 }
 
-fn spool(suite: &Suite, script: &Script, path: &Path) -> Result<Spool<impl Write>, String> {
-    let file = std::fs::File::create(path).map_err(|error| format!("{}: {error}", path.display()))?;
-    let out = BufWriter::new(Masked::new(file, &script.subject.secrets));
-    Ok(Spool::new(out, &Header::new(suite, script)))
+fn spool(suite: &Suite, script: &Script, path: &Path) -> Spool<Draft> {
+    Spool::new(Draft::new(path.into(), &script.subject.secrets), &Header::new(suite, script))
+}
+
+/// Whether somebody may want to read what happened.
+fn is_of_interest(play: &Play) -> bool {
+    !play.is_done() || !play.outcome().findings.is_empty()
+}
+
+fn unwritten(error: std::io::Error) -> String {
+    format!("the transcript cannot be written: {error}")
 }
 
 /// The world in which a case is played.
@@ -164,12 +169,15 @@ async fn shell(
 ) -> Result<Play, String> {
     let mut play = Play::new(script.clone());
     let world = world(script, options, folder)?;
-    let mut spool = spool(suite, script, transcript)?;
+    let mut spool = spool(suite, script, transcript);
     world.run(&mut play, &mut spool).await;
     if script.subject.attach.is_none() {
         super::stop::stop(&script.subject, &world.given.values).await?;
     }
-    spool.finish().map_err(|error| format!("the transcript cannot be written: {error}"))?;
+    let draft = spool.finish().map_err(unwritten)?;
+    if is_of_interest(&play) {
+        draft.keep().map_err(unwritten)?;
+    }
     Ok(play)
 }
 

@@ -1,6 +1,7 @@
 //! Runs the cases of a plan, several at once, and tells what becomes of each as [`RunEvent`]s. Never prints.
 
 mod case;
+mod draft;
 mod event;
 mod pool;
 mod port;
