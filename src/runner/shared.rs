@@ -3,7 +3,6 @@
 //! A case on it is played as with an attached subject. What is not plainly good there, or was open when the process
 //! ended, is played again with a process of its own, and that counts: no case has its verdict from what others did.
 
-use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -79,7 +78,7 @@ impl<'a> Shared<'a> {
     pub(super) fn new(cases: &[Case], options: &'a Options) -> Self {
         let mut hosts: Vec<Host> = Vec::new();
         for case in cases.iter().filter(|_| options.vehicle == super::Vehicle::Process) {
-            let Some(like) = shareable(case).and_then(|script| likeness(script)) else { continue };
+            let Some(like) = shareable(case).and_then(likeness) else { continue };
             match hosts.iter_mut().find(|host| host.like == like) {
                 Some(host) => host.guests += 1,
                 None => hosts.push(Host { like, guests: 1, state: State::NotStarted }),
@@ -188,7 +187,7 @@ fn start(script: &Arc<Script>, options: &Options) -> Option<Running> {
             });
         }
         shared.ended.store(true, Ordering::SeqCst);
-        remove(&folder);
+        let _ = std::fs::remove_dir_all(&folder);
     });
     let running = Running { at, life, thread: Mutex::new(Some(thread)) };
     let begun = Instant::now();
@@ -202,10 +201,6 @@ fn start(script: &Arc<Script>, options: &Options) -> Option<Running> {
         std::thread::sleep(KNOCK);
     }
     Some(running)
-}
-
-fn remove(folder: &Path) {
-    let _ = std::fs::remove_dir_all(PathBuf::from(folder));
 }
 
 /// Starts the process, keeps it, and ends it when nobody wants it any more.
