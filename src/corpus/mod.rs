@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs;
-use std::panic::resume_unwind;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::parallel::side_by_side;
 use crate::requirement::Registry;
 use crate::scenario::error::{FileErrors, Problem, nearest};
 use crate::scenario::table::{Document, Text};
@@ -229,16 +229,4 @@ fn collect(root: &Path, folder: &Path, found: &mut Vec<(String, String, String)>
         }
     }
     Ok(())
-}
-/// The same for each of many, by every core, in their order.
-fn side_by_side<T: Sync, U: Send>(items: &[T], each: impl Fn(&T) -> U + Sync) -> Vec<U> {
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let parts = items.chunks(items.len().div_ceil(cores).max(1));
-    std::thread::scope(|scope| {
-        let workers: Vec<_> =
-            parts.map(|part| scope.spawn(|| part.iter().map(&each).collect::<Vec<U>>())).collect();
-        let done =
-            workers.into_iter().map(|worker| worker.join().unwrap_or_else(|panic| resume_unwind(panic)));
-        done.flatten().collect()
-    })
 }

@@ -78,7 +78,8 @@ pub fn run_in<'env>(
                 let result = decide(suite, case, options, &shared, &blockers, runtime.as_ref().ok());
                 let _ = events.send(RunEvent::Finished(Box::new(result)));
             };
-            pool.add(case.waits(), Box::new(job));
+            let waits = if options.vehicle == Vehicle::Process { case.waits() } else { (0, 0) };
+            pool.add(waits, Box::new(job));
         }
         drop(events);
         for event in told {

@@ -63,7 +63,8 @@ impl<'env> Pool<'env> {
     fn next(&self, longest_first: bool) -> Option<Job<'env>> {
         let mut left = self.left();
         loop {
-            let next = if longest_first { left.jobs.pop_front() } else { left.jobs.pop_back() };
+            let one_waits = left.jobs.front().is_some_and(|(waits, _)| *waits != (0, 0));
+            let next = if longest_first && one_waits { left.jobs.pop_front() } else { left.jobs.pop_back() };
             if next.is_some() || left.is_closed {
                 return next.map(|(_, job)| job);
             }

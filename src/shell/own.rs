@@ -5,12 +5,9 @@ use std::io::{Read, Write};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-use super::wire::{Gate, Job, Wire};
+use super::wire::{Gate, Job, ReadBuffer, Wire};
 use super::{Outlet, came};
 use crate::actor::{CloseHow, Failure, Part, What, Why, WireId};
-
-/// Most bytes of one read.
-const CHUNK: usize = 64 << 10;
 
 /// Our own standard input, output and error as one wire. They may be anything, so threads read and write them.
 pub(super) fn stdio(outlet: &Outlet) -> Wire {
@@ -27,12 +24,12 @@ pub(super) fn stdio(outlet: &Outlet) -> Wire {
 }
 
 fn read_stdin(outlet: &Outlet) {
-    let mut buffer = vec![0; CHUNK];
+    let mut buffer = ReadBuffer::new();
     let mut stdin = std::io::stdin().lock();
     loop {
-        let what = match stdin.read(&mut buffer) {
+        let what = match stdin.read(buffer.room()) {
             Ok(0) | Err(_) => What::Ended { wire: WireId::STDIO, part: Part::Main },
-            Ok(length) => came(WireId::STDIO, Part::Main, buffer[..length].to_vec()),
+            Ok(length) => came(WireId::STDIO, Part::Main, buffer.take(length)),
         };
         let is_end = matches!(what, What::Ended { .. });
         if outlet.blocking_send(what).is_err() || is_end {

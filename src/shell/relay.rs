@@ -17,7 +17,7 @@ use tokio::net::UnixStream;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-use super::wire::{Gate, Job, until_taken};
+use super::wire::{Gate, Job, ReadBuffer, until_taken};
 use super::{Outlet, came};
 use crate::actor::{CloseHow, Exit, Failure, Part, Peer, Pieces, What, Why, WireId};
 
@@ -110,12 +110,12 @@ fn stdout_is_empty() -> Option<bool> {
 
 fn read_stdin(frames: &mpsc::Sender<Vec<u8>>) {
     use std::io::Read;
-    let mut buffer = vec![0; 64 << 10];
+    let mut buffer = ReadBuffer::new();
     let mut stdin = io::stdin().lock();
     loop {
-        let (bytes, is_end) = match stdin.read(&mut buffer) {
+        let (bytes, is_end) = match stdin.read(buffer.room()) {
             Ok(0) | Err(_) => (frame(END, &[]), true),
-            Ok(length) => (frame(BYTES, &buffer[..length]), false),
+            Ok(length) => (frame(BYTES, &buffer.take(length)), false),
         };
         if frames.blocking_send(bytes).is_err() || is_end {
             return;

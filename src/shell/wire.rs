@@ -9,8 +9,31 @@ use tokio::sync::{mpsc, watch};
 use super::{Outlet, came};
 use crate::actor::{ActId, CloseHow, ClosedHow, Exit, Failure, Part, Pieces, What, Why, WireId};
 
-/// Most bytes of one read.
-const CHUNK: usize = 64 << 10;
+/// Where reads go: little room until a read has filled it, since most streams say little and each page costs.
+pub(super) struct ReadBuffer(Vec<u8>);
+
+impl ReadBuffer {
+    const LEAST: usize = 4 << 10;
+    const MOST: usize = 64 << 10;
+
+    pub(super) fn new() -> Self {
+        Self(vec![0; Self::LEAST])
+    }
+
+    /// Room for the next read.
+    pub(super) fn room(&mut self) -> &mut [u8] {
+        &mut self.0
+    }
+
+    /// What was read; there is more room after a read that filled all of it.
+    pub(super) fn take(&mut self, length: usize) -> Vec<u8> {
+        let read = self.0[..length].to_vec();
+        if length == self.0.len() && length < Self::MOST {
+            self.0 = vec![0; Self::MOST];
+        }
+        read
+    }
+}
 
 /// What a writer is asked to do, in order.
 #[derive(Debug)]
@@ -103,16 +126,16 @@ pub(super) fn read(
     ends: Ends,
 ) -> tokio::task::JoinHandle<()> {
     tokio::spawn(async move {
-        let mut buffer = vec![0; CHUNK];
+        let mut buffer = ReadBuffer::new();
         loop {
             gate.pass().await;
-            match source.read(&mut buffer).await {
+            match source.read(buffer.room()).await {
                 Ok(0) => {
                     let _ = outlet.send(What::Ended { wire, part }).await;
                     return;
                 }
                 Ok(length) => {
-                    if outlet.send(came(wire, part, buffer[..length].to_vec())).await.is_err() {
+                    if outlet.send(came(wire, part, buffer.take(length))).await.is_err() {
                         return;
                     }
                 }

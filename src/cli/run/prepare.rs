@@ -12,6 +12,7 @@ use super::subjects::Job;
 use crate::baseline::Baseline;
 use crate::cli::{Wrong, known};
 use crate::corpus::Corpus;
+use crate::parallel::side_by_side;
 use crate::plan::{Case, Fate, Plan, Selection};
 use crate::play::{Knobs, LaneSource};
 use crate::report::About;
@@ -82,6 +83,16 @@ impl Run {
     }
 }
 
+/// What a run is made of.
+#[derive(Clone)]
+struct Unbound {
+    job: Job,
+    suite: Arc<Suite>,
+    options: Options,
+    selection: Selection,
+    decides: bool,
+}
+
 /// Binds the suites to the subjects. A suite that several need is read once.
 ///
 /// # Errors
@@ -94,7 +105,7 @@ pub(super) fn prepare(
     stop: &Arc<AtomicBool>,
 ) -> Result<Vec<Run>, Wrong> {
     let mut suites: BTreeMap<String, Arc<Suite>> = BTreeMap::new();
-    let mut runs = Vec::new();
+    let mut unbound = Vec::new();
     let again = args.rerun.as_deref().map(Again::read).transpose()?;
     for job in jobs {
         let name = job.subject.suite.clone();
@@ -109,7 +120,7 @@ pub(super) fn prepare(
             let options = Options {
                 vehicle: job.vehicle.clone(),
                 ignore_needs: args.ignore_needs,
-                folder: folder.join(format!("r{}", runs.len())),
+                folder: folder.join(format!("r{}", unbound.len())),
                 every_exchange: args.report.iter().any(|report| report.starts_with("html=")),
                 stop: stop.clone(),
             };
@@ -117,9 +128,11 @@ pub(super) fn prepare(
                 .map_err(|error| format!("no folder for the run: {error}"))?;
             let mut selection = selection(args, &profile)?;
             selection.only = again.as_ref().map(|again| again.of(&suite.name, &job.subject.role));
-            runs.push(bind(args, job.clone(), suite.clone(), options, selection, decides)?);
+            unbound.push(Unbound { job: job.clone(), suite: suite.clone(), options, selection, decides });
         }
     }
+    let runs = side_by_side(&unbound, |run| bind(args, run));
+    let mut runs = runs.into_iter().collect::<Result<Vec<Run>, Wrong>>()?;
     for mode in &args.mode {
         mode_exists(mode, &runs)?;
     }
@@ -163,14 +176,8 @@ fn profiles(args: &Args, subject: &Subject, suite: &Suite) -> Result<Vec<(String
     }
 }
 
-fn bind(
-    args: &Args,
-    job: Job,
-    suite: Arc<Suite>,
-    options: Options,
-    selection: Selection,
-    decides: bool,
-) -> Result<Run, Wrong> {
+fn bind(args: &Args, run: &Unbound) -> Result<Run, Wrong> {
+    let Unbound { job, suite, options, selection, decides } = run.clone();
     let subject = &job.subject;
     let plan = Plan::build(&suite, subject, &selection)?;
     let picked = plan.cases.iter().any(|case| case.selected);

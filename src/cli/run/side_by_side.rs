@@ -10,50 +10,56 @@ use super::subjects::Job;
 use crate::report::About;
 use crate::runner::{self, Counts, Pool, RunEvent, Vehicle};
 
-/// How many cases play at once.
-pub(super) struct AtOnce {
-    simulated: usize,
-    processes: usize,
+/// How many cases play at once as processes, of which most wait most of the time: a subject of the user gets two for each
+/// core, references, which are many and light, sixteen. What is attached plays one by one.
+pub(super) fn at_once(args: &Args, jobs: &[Job]) -> usize {
+    let is_attached = jobs.iter().any(|job| job.subject.attach.is_some());
+    let each = if jobs.len() > 1 { 16 } else { 2 };
+    if is_attached { 1 } else { args.jobs.unwrap_or(each * cores()) }
 }
 
-impl AtOnce {
-    /// Those of the simulator never wait: one for each core. As processes most wait most of the time: a subject of the
-    /// user gets two for each core, references, which are many and light, sixteen. What is attached plays one by one.
-    pub(super) fn of(args: &Args, jobs: &[Job]) -> Self {
-        let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
-        let is_attached = jobs.iter().any(|job| job.subject.attach.is_some());
-        let each = if jobs.len() > 1 { 16 } else { 2 };
-        let processes = if is_attached { 1 } else { args.jobs.unwrap_or(each * cores) };
-        Self { simulated: args.jobs.unwrap_or(cores), processes }
-    }
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
-/// Runs everything and gives the counts of each run. `tell` gets the events of a run as they come while those before it
-/// are over, and late otherwise.
-pub(super) fn run(runs: &[Run], at_once: &AtOnce, tell: &mut dyn FnMut(About<'_>, &RunEvent)) -> Vec<Counts> {
+/// Runs everything and gives the counts of each run: first what the simulator plays, which never waits and is soon over,
+/// then what processes play. `tell` gets the events of a run as they come while those before it are over, and late
+/// otherwise.
+pub(super) fn run(
+    runs: &[Run],
+    jobs: Option<usize>,
+    at_once: usize,
+    tell: &mut dyn FnMut(About<'_>, &RunEvent),
+) -> Vec<Counts> {
+    let simulated = runs.iter().take_while(|run| run.options.vehicle != Vehicle::Process).count();
+    let (simulated, processes) = runs.split_at(simulated);
+    let mut counts = together(simulated, jobs.unwrap_or(cores()), tell);
+    counts.extend(together(processes, at_once, tell));
+    counts
+}
+
+/// Runs side by side.
+fn together(runs: &[Run], at_once: usize, tell: &mut dyn FnMut(About<'_>, &RunEvent)) -> Vec<Counts> {
     let (events, told) = mpsc::channel();
     let mut kept: Vec<VecDeque<RunEvent>> = runs.iter().map(|_| VecDeque::new()).collect();
     let mut counts = Vec::new();
-    Pool::scope(at_once.simulated, |simulated| {
-        Pool::scope(at_once.processes, |processes| {
-            std::thread::scope(|scope| {
-                for (nth, run) in runs.iter().enumerate() {
-                    let events = events.clone();
-                    let pool = if run.options.vehicle == Vehicle::Process { processes } else { simulated };
-                    scope.spawn(move || play(run, pool, &mut |event| drop(events.send((nth, event)))));
-                }
-                drop(events);
-                for (nth, event) in told {
-                    kept[nth].push_back(event);
-                    while let Some(event) = kept.get_mut(counts.len()).and_then(VecDeque::pop_front) {
-                        let run = &runs[counts.len()];
-                        tell(run.about(), &event);
-                        if let RunEvent::Ended { counts: of_run, .. } = event {
-                            counts.push(of_run);
-                        }
+    Pool::scope(at_once, |pool| {
+        std::thread::scope(|scope| {
+            for (nth, run) in runs.iter().enumerate() {
+                let events = events.clone();
+                scope.spawn(move || play(run, pool, &mut |event| drop(events.send((nth, event)))));
+            }
+            drop(events);
+            for (nth, event) in told {
+                kept[nth].push_back(event);
+                while let Some(event) = kept.get_mut(counts.len()).and_then(VecDeque::pop_front) {
+                    let run = &runs[counts.len()];
+                    tell(run.about(), &event);
+                    if let RunEvent::Ended { counts: of_run, .. } = event {
+                        counts.push(of_run);
                     }
                 }
-            });
+            }
         });
     });
     counts
