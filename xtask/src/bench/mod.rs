@@ -32,8 +32,9 @@ const TOPICS: &[Topic] = &[
     Topic {
         name: "suites",
         title: "Self-conformance as processes",
-        about: "Every case of the default profile that moves at most 1 MiB and does not wait: in the simulator, where \
-                nothing but waiting takes time, it is over within 20 ms. Each role alone, then all side by side as \
+        about: "Every case of the default profile that moves at most 1 MiB and neither waits (in the simulator, \
+                where nothing but waiting takes time, it is over within 20 ms) nor writes in pieces, between which the \
+                shell pauses for 2 ms. Each role alone, then all side by side as \
                 `plugfest run` plays them.",
         measure: suites::measure,
     },

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use plugfest::actor::Nanos;
+use plugfest::actor::{Act, Nanos, Pieces};
 use plugfest::corpus::Corpus;
 use plugfest::mocks::{self, Reference};
 use plugfest::plan::{Case, Fate, Plan};
@@ -86,7 +86,8 @@ fn complain(event: RunEvent) {
     }
 }
 
-/// Whether a case waits, or moves much, in the simulator, where nothing but waiting takes time.
+/// Whether a case neither waits, nor writes in pieces, between which the shell pauses, nor moves much. In the simulator
+/// nothing but waiting takes time.
 pub(super) fn is_quick(case: &Case) -> Result<bool, String> {
     let Fate::Play(script) = &case.fate else { return Ok(false) };
     let memory = simulate(script)?;
@@ -94,5 +95,10 @@ pub(super) fn is_quick(case: &Case) -> Result<bool, String> {
         Line::Event(event) => Some(event.at),
         Line::Doing(_) => None,
     });
-    Ok(over.unwrap_or_default() < WAIT && super::cases::volume(&memory) <= LARGE)
+    let in_pieces = |line: &Line| match line {
+        Line::Doing(doing) => matches!(&doing.act, Act::Write { pieces, .. } if *pieces != Pieces::Whole),
+        Line::Event(_) => false,
+    };
+    let waits = over.unwrap_or_default() >= WAIT || memory.lines.iter().any(in_pieces);
+    Ok(!waits && super::cases::volume(&memory) <= LARGE)
 }
