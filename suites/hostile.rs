@@ -90,8 +90,19 @@ fn a_flood_of_a_gibibyte_costs_its_own_case_only() {
         let folder = tempfile::tempdir().expect("a folder");
         let script =
             once(folder.path(), &format!("head -c 1073741824 /dev/zero {redirect}; exec sleep 6543.25"));
-        let told =
-            plugfest(&["arcaflow", "plugin", "start/o", "--jobs", "1", "--", "sh", "-c", &script, "sh"]);
+        let told = plugfest(&[
+            "arcaflow",
+            "plugin",
+            "messages/without-a-head",
+            "messages/unknown-id",
+            "--jobs",
+            "1",
+            "--",
+            "sh",
+            "-c",
+            &script,
+            "sh",
+        ]);
         in_bounds(&told, stream);
         let passed: usize =
             last(&told).split(' ').next().and_then(|word| word.parse().ok()).expect("a count");
