@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::actor::Nanos;
+use crate::parallel::side_by_side;
 use crate::play::{Knobs, LaneSource, Script};
 use crate::requirement::Level;
 use crate::scenario::error::FileErrors;
@@ -84,16 +85,20 @@ impl Plan {
     /// # Errors
     /// Everything in the scenario files that means nothing in this suite.
     pub fn build(suite: &Suite, subject: &Subject, selection: &Selection) -> Result<Self, Vec<FileErrors>> {
+        let modes = suite.modes(&subject.role);
+        let scenarios = suite.scenarios.iter().filter(|scenario| scenario.role.text == subject.role);
+        let each = scenarios.flat_map(|scenario| modes.iter().map(move |mode| (scenario, mode)));
+        let each: Vec<_> = each
+            .flat_map(|(scenario, mode)| scenario.rows.iter().map(move |row| (scenario, mode, row)))
+            .collect();
+        let read =
+            side_by_side(&each, |(scenario, mode, row)| case(suite, scenario, subject, row, mode, selection));
         let mut cases = Vec::new();
         let mut errors: Vec<FileErrors> = Vec::new();
-        for scenario in suite.scenarios.iter().filter(|scenario| scenario.role.text == subject.role) {
-            for mode in suite.modes(&subject.role) {
-                for row in &scenario.rows {
-                    match case(suite, scenario, subject, row, &mode, selection) {
-                        Ok(case) => cases.push(case),
-                        Err(error) => add_error(&mut errors, error),
-                    }
-                }
+        for case in read {
+            match case {
+                Ok(case) => cases.push(case),
+                Err(error) => add_error(&mut errors, error),
             }
         }
         if !errors.is_empty() {
