@@ -2,10 +2,14 @@
 
 use std::panic::resume_unwind;
 
+/// How many cores we may use.
+pub(crate) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
 /// The same for each of many, by every core, in their order.
 pub(crate) fn side_by_side<T: Sync, U: Send>(items: &[T], each: impl Fn(&T) -> U + Sync) -> Vec<U> {
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let parts = items.chunks(items.len().div_ceil(cores).max(1));
+    let parts = items.chunks(items.len().div_ceil(cores()).max(1));
     std::thread::scope(|scope| {
         let workers: Vec<_> =
             parts.map(|part| scope.spawn(|| part.iter().map(&each).collect::<Vec<U>>())).collect();

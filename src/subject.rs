@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::time;
 
 use crate::actor::Address;
 use crate::play::parse_url;
@@ -278,6 +279,25 @@ impl Attach {
             }
             _ => format!("nobody can be reached at {self}: {error}; is the subject running?"),
         })
+    }
+
+    /// Knocks until somebody opens, for so long, unless it is over before.
+    ///
+    /// # Errors
+    /// Nobody listens there.
+    pub(crate) fn knock_for(
+        &self,
+        patience: time::Duration,
+        pause: time::Duration,
+        is_over: impl Fn() -> bool,
+    ) -> Result<(), String> {
+        let begun = time::Instant::now();
+        loop {
+            match self.knock() {
+                Err(_) if !is_over() && begun.elapsed() <= patience => std::thread::sleep(pause),
+                done => return done,
+            }
+        }
     }
 
     /// The names that it binds.

@@ -136,7 +136,9 @@ fn decide(
             ..CaseResult::not_played(case, becomes, &format!("needs {need}"))
         };
     }
-    let Some(running) = shared.of(case) else { return case::play(suite, case, script, options, runtime) };
+    let Some(running) = shared.of(case, script) else {
+        return case::play(suite, case, script, options, runtime);
+    };
     let among_others = case::play(suite, case, &running.guest(script), options, runtime);
     let is_good = among_others.verdict == Verdict::Pass && among_others.findings.is_empty();
     if is_good && !running.has_ended() || options.stop.load(Ordering::Relaxed) {

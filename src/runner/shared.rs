@@ -3,13 +3,14 @@
 //! A case on it is played as with an attached subject. What is not plainly good there, or was open when the process
 //! ended, is played again with a process of its own, and that counts: no case has its verdict from what others did.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::Options;
 use super::case::{case_folder, world};
+use super::{Options, Vehicle};
 use crate::actor::{Act, Actor, Doing, Doings, Event, Given, Nanos, SECOND, Target, What, WireId};
 use crate::plan::{Case, Fate, not_attached};
 use crate::play::{LaneSource, Script, starting_acts};
@@ -25,18 +26,12 @@ const KNOCK: Duration = Duration::from_millis(2);
 /// The processes that the cases of a run share: one for each way in which the subject is started.
 pub(super) struct Shared<'a> {
     options: &'a Options,
-    hosts: Mutex<Vec<Host>>,
+    /// Which process a case may use, by the case's id.
+    guests: BTreeMap<&'a str, usize>,
+    hosts: Mutex<Vec<State>>,
 }
 
 /// One process, and those after it where it ended.
-struct Host {
-    /// What starts it, but for the folder.
-    like: Vec<Act>,
-    /// How many cases may want it.
-    guests: usize,
-    state: State,
-}
-
 enum State {
     NotStarted,
     Runs(Arc<Running>),
@@ -64,6 +59,17 @@ impl Running {
         self.life.ended.load(Ordering::SeqCst)
     }
 
+    /// Nobody wants it any more.
+    fn dismiss(&self) {
+        self.life.unwanted.store(true, Ordering::SeqCst);
+    }
+
+    /// Waits for its end.
+    fn join(&self) {
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let _ = thread.map(JoinHandle::join);
+    }
+
     /// The case as it is played on this process.
     pub(super) fn guest(&self, script: &Script) -> Arc<Script> {
         let mut script = script.clone();
@@ -75,51 +81,47 @@ impl Running {
 
 impl<'a> Shared<'a> {
     /// Nothing is started before the first case; nothing ever where fewer than two cases could share it.
-    pub(super) fn new(cases: &[Case], options: &'a Options) -> Self {
-        let mut hosts: Vec<Host> = Vec::new();
-        for case in cases.iter().filter(|_| options.vehicle == super::Vehicle::Process) {
-            let Some(like) = shareable(case).and_then(likeness) else { continue };
-            match hosts.iter_mut().find(|host| host.like == like) {
-                Some(host) => host.guests += 1,
-                None => hosts.push(Host { like, guests: 1, state: State::NotStarted }),
+    pub(super) fn new(cases: &'a [Case], options: &'a Options) -> Self {
+        let mut alike: Vec<(Vec<Act>, Vec<&str>)> = Vec::new();
+        let cases = if options.vehicle == Vehicle::Process { cases } else { &[] };
+        for case in cases {
+            let Some(acts) = shareable(case).and_then(likeness) else { continue };
+            match alike.iter_mut().find(|(others, _)| *others == acts) {
+                Some((_, ids)) => ids.push(&case.id),
+                None => alike.push((acts, vec![&case.id])),
             }
         }
-        hosts.retain(|host| host.guests > 1);
-        Self { options, hosts: Mutex::new(hosts) }
+        alike.retain(|(_, ids)| ids.len() > 1);
+        let ids = alike.iter().enumerate().flat_map(|(host, (_, ids))| ids.iter().map(move |id| (*id, host)));
+        let hosts = alike.iter().map(|_| State::NotStarted).collect();
+        Self { options, guests: ids.collect(), hosts: Mutex::new(hosts) }
     }
 
     /// The running process for a case, if it may share one.
-    pub(super) fn of(&self, case: &Case) -> Option<Arc<Running>> {
-        let script = shareable(case)?;
-        let like = likeness(script)?;
+    pub(super) fn of(&self, case: &Case, script: &Arc<Script>) -> Option<Arc<Running>> {
+        let host = *self.guests.get(case.id.as_str())?;
         let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
-        let host = hosts.iter_mut().find(|host| host.like == like)?;
-        match &host.state {
+        let state = hosts.get_mut(host)?;
+        match state {
             State::Runs(running) if !running.has_ended() => return Some(running.clone()),
             State::Hopeless => return None,
             _ => {}
         }
-        let started = start(script, self.options);
-        host.state = started.map_or(State::Hopeless, |running| State::Runs(Arc::new(running)));
-        match &host.state {
-            State::Runs(running) => Some(running.clone()),
-            _ => None,
-        }
+        let started = start(script, self.options).map(Arc::new);
+        *state = started.clone().map_or(State::Hopeless, State::Runs);
+        started
     }
 
     /// Ends every process.
     pub(super) fn end(&self) {
         let hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
-        let running = |host: &Host| match &host.state {
+        let running = |host: &State| match host {
             State::Runs(running) => Some(running.clone()),
             _ => None,
         };
         let all: Vec<Arc<Running>> = hosts.iter().filter_map(running).collect();
-        all.iter().for_each(|running| running.life.unwanted.store(true, Ordering::SeqCst));
-        for running in all {
-            let thread = running.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-            let _ = thread.map(JoinHandle::join);
-        }
+        all.iter().for_each(|running| running.dismiss());
+        all.iter().for_each(|running| running.join());
     }
 }
 
@@ -190,15 +192,11 @@ fn start(script: &Arc<Script>, options: &Options) -> Option<Running> {
         let _ = std::fs::remove_dir_all(&folder);
     });
     let running = Running { at, life, thread: Mutex::new(Some(thread)) };
-    let begun = Instant::now();
-    while running.at.knock().is_err() {
-        if running.has_ended() || begun.elapsed() > patience || options.stop.load(Ordering::Relaxed) {
-            running.life.unwanted.store(true, Ordering::SeqCst);
-            let thread = running.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-            let _ = thread.map(JoinHandle::join);
-            return None;
-        }
-        std::thread::sleep(KNOCK);
+    let is_over = || running.has_ended() || options.stop.load(Ordering::Relaxed);
+    if running.at.knock_for(patience, KNOCK, is_over).is_err() {
+        running.dismiss();
+        running.join();
+        return None;
     }
     Some(running)
 }

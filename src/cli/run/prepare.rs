@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::Args;
 use super::rerun::Again;
@@ -46,18 +46,12 @@ impl Run {
     /// Why nobody can be reached where an attached subject should be; it may be starting still.
     pub(super) fn unreachable(&self) -> Option<String> {
         const PATIENCE: Duration = Duration::from_secs(2);
+        const PAUSE: Duration = Duration::from_millis(50);
         let attach = self.job.subject.attach.as_ref()?;
         if matches!(attach, Attach::Url(_)) && !self.plan.cases.iter().any(speaks_http) {
             return None; // the cases say that this role is no HTTP server
         }
-        let begun = Instant::now();
-        loop {
-            match attach.knock() {
-                Ok(()) => return None,
-                Err(why) if begun.elapsed() > PATIENCE => return Some(why),
-                Err(_) => std::thread::sleep(Duration::from_millis(50)),
-            }
-        }
+        attach.knock_for(PATIENCE, PAUSE, || false).err()
     }
 
     /// How many of the selected cases can be played.

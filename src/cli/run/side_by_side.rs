@@ -7,6 +7,7 @@ use std::sync::mpsc;
 use super::Args;
 use super::prepare::Run;
 use super::subjects::Job;
+use crate::parallel::cores;
 use crate::report::About;
 use crate::runner::{self, Counts, Pool, RunEvent, Vehicle};
 
@@ -16,10 +17,6 @@ pub(super) fn at_once(args: &Args, jobs: &[Job]) -> usize {
     let is_attached = jobs.iter().any(|job| job.subject.attach.is_some());
     let each = if jobs.len() > 1 { 16 } else { 2 };
     if is_attached { 1 } else { args.jobs.unwrap_or(each * cores()) }
-}
-
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 /// Runs everything and gives the counts of each run: first what the simulator plays, which never waits and is soon over,
