@@ -140,8 +140,8 @@ pub fn program(argv: &[String], _: &BTreeMap<String, String>) -> Option<Box<dyn 
 struct Misused(String);
 
 impl Role for Misused {
-    fn on(&mut self, event: &Event, out: &mut Acting<'_>) {
-        if matches!(event.what, What::Start { .. }) {
+    fn take(&mut self, what: &What, out: &mut Acting<'_>) {
+        if matches!(what, What::Start { .. }) {
             out.complain(&self.0);
             out.exit(Exit::Code(2));
         }
@@ -152,8 +152,8 @@ impl Role for Misused {
 struct Sleeper;
 
 impl Role for Sleeper {
-    fn on(&mut self, event: &Event, out: &mut Acting<'_>) {
-        if matches!(event.what, What::Signal { signal: 15, .. }) {
+    fn take(&mut self, what: &What, out: &mut Acting<'_>) {
+        if matches!(what, What::Signal { signal: 15, .. }) {
             out.exit(Exit::Signal(15));
         }
     }
@@ -175,7 +175,7 @@ pub fn flag(args: &mut Vec<String>, name: &str) -> bool {
 /// What a reference does about an event; [`actor`] makes it a whole actor.
 trait Role: Send {
     /// Takes one event.
-    fn on(&mut self, event: &Event, out: &mut Acting<'_>);
+    fn take(&mut self, what: &What, out: &mut Acting<'_>);
 }
 
 /// A reference as an actor: its acts get their numbers.
@@ -190,12 +190,14 @@ struct Numbered<R> {
 
 impl<R: Role> Actor for Numbered<R> {
     fn on(&mut self, event: &Event, doings: &mut Vec<Doing>) {
-        self.role.on(event, &mut Acting { doings: &mut self.doings, out: doings });
+        self.role.take(&event.what, &mut Acting { now: event.at, doings: &mut self.doings, out: doings });
     }
 }
 
 /// What references do, in one word each.
 pub struct Acting<'a> {
+    /// The time of the event that is taken.
+    pub now: Nanos,
     doings: &'a mut Doings,
     out: &'a mut Vec<Doing>,
 }

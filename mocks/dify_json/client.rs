@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::message::{self, text};
 use super::mutants::is_mutant;
-use crate::actor::{Act, Actor, Address, CloseHow, Event, Exit, Nanos, Part, SECOND, Target, What, WireId};
+use crate::actor::{Act, Actor, Address, CloseHow, Exit, Nanos, Part, SECOND, Target, What, WireId};
 use crate::codec::json;
 use crate::codec::lines::Lines;
 use crate::datum::Datum;
@@ -118,7 +118,6 @@ struct Client {
     serves: bool,
     patience: Nanos,
     first: Option<(Peer, Vec<Datum>)>,
-    now: Nanos,
     next_wire: u32,
     sessions: BTreeMap<WireId, Session>,
     deadlines: VecDeque<(Nanos, WireId)>,
@@ -132,17 +131,6 @@ struct Client {
 }
 
 impl Role for Client {
-    fn on(&mut self, event: &Event, out: &mut Acting<'_>) {
-        self.now = event.at;
-        self.take(&event.what, out);
-    }
-}
-
-impl Client {
-    fn is(&self, mutant: &str) -> bool {
-        self.mutant == mutant
-    }
-
     fn take(&mut self, what: &What, out: &mut Acting<'_>) {
         match what {
             What::Start { .. } => {
@@ -171,7 +159,7 @@ impl Client {
                 }
             }
             What::Time => {
-                while let Some((_, wire)) = self.deadlines.pop_front_if(|(at, _)| *at <= self.now) {
+                while let Some((_, wire)) = self.deadlines.pop_front_if(|(at, _)| *at <= out.now) {
                     self.lost(wire, "no answer came in time", out);
                 }
                 self.end_servers(out);
@@ -180,6 +168,12 @@ impl Client {
             What::Signal { wire: WireId::STDIO, signal } => self.told_to_end(*signal, out),
             _ => {}
         }
+    }
+}
+
+impl Client {
+    fn is(&self, mutant: &str) -> bool {
+        self.mutant == mutant
     }
 
     /// A line of whoever drives us: `{id, op: "invoke", peer, requests}`.
@@ -229,7 +223,7 @@ impl Client {
         self.sessions.insert(wire, session);
         out.act(Act::Open { wire, to });
         if !self.is("waits-for-ever") {
-            self.deadlines.push_back((self.now + self.patience, wire));
+            self.deadlines.push_back((out.now + self.patience, wire));
             self.set_alarm(out);
         }
         if self.is("does-not-wait") {
@@ -407,27 +401,28 @@ impl Client {
             return;
         };
         out.close(server, CloseHow::Write);
-        *ending = Ending { step: Step::InputClosed, due: self.now + if by_its_input { LINGER } else { 0 } };
+        *ending = Ending { step: Step::InputClosed, due: out.now + if by_its_input { LINGER } else { 0 } };
         self.end_servers(out);
         self.set_alarm(out);
     }
 
     /// Takes the steps that are due.
     fn end_servers(&mut self, out: &mut Acting<'_>) {
-        for (wire, ending) in self.servers.iter_mut().filter(|(_, ending)| ending.due <= self.now) {
+        let now = out.now;
+        for (wire, ending) in self.servers.iter_mut().filter(|(_, ending)| ending.due <= now) {
             let (step, signal) = match ending.step {
                 Step::InputClosed => (Step::Terminated, 15),
                 Step::Terminated => (Step::Killed, 9),
                 Step::Wanted | Step::Killed => continue,
             };
-            *ending = Ending { step, due: self.now + LINGER };
+            *ending = Ending { step, due: now + LINGER };
             out.act(Act::Signal { wire: *wire, signal });
         }
     }
 
     fn set_alarm(&self, out: &mut Acting<'_>) {
         let endings = self.servers.values().filter(|ending| ending.step != Step::Wanted);
-        let due = endings.map(|ending| ending.due).filter(|due| *due > self.now);
+        let due = endings.map(|ending| ending.due).filter(|due| *due > out.now);
         let next = due.chain(self.deadlines.front().map(|(at, _)| *at)).min();
         next.into_iter().for_each(|at| out.wake(at));
     }

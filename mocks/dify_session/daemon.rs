@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::calls::{self, Call};
 use super::command::{Limits, Once};
-use crate::actor::{Act, ActId, Event, Exit, Failure, Nanos, Part, Target, What, WireId};
+use crate::actor::{Act, ActId, Exit, Failure, Nanos, Part, Target, What, WireId};
 use crate::codec::lines::Lines;
 use crate::mocks::{Acting, Role};
 use crate::protocol::dify_session::message::{line, to_plugin};
@@ -22,7 +22,6 @@ pub(super) struct Daemon {
     once: Option<Once>,
     operations: Lines,
     limits: Limits,
-    now: Nanos,
     command: Vec<String>,
     plugin: Option<Plugin>,
     plugins: u32,
@@ -52,35 +51,6 @@ struct Plugin {
 }
 
 impl Role for Daemon {
-    fn on(&mut self, event: &Event, out: &mut Acting<'_>) {
-        self.now = event.at;
-        self.take(&event.what, out);
-    }
-}
-
-impl Daemon {
-    pub(super) fn new(mutant: String, once: Option<Once>, limits: Limits) -> Self {
-        Self {
-            mutant,
-            once,
-            operations: Lines::default(),
-            limits,
-            now: 0,
-            command: Vec::new(),
-            plugin: None,
-            plugins: 0,
-            calls: Vec::new(),
-            surplus: Vec::new(),
-            called: 0,
-            stored: BTreeMap::new(),
-            leaving: false,
-        }
-    }
-
-    fn is(&self, mutant: &str) -> bool {
-        self.mutant == mutant
-    }
-
     fn take(&mut self, what: &What, out: &mut Acting<'_>) {
         match what {
             What::Start { .. } => {
@@ -110,6 +80,29 @@ impl Daemon {
             _ => {}
         }
         self.set_alarm(out);
+    }
+}
+
+impl Daemon {
+    pub(super) fn new(mutant: String, once: Option<Once>, limits: Limits) -> Self {
+        Self {
+            mutant,
+            once,
+            operations: Lines::default(),
+            limits,
+            command: Vec::new(),
+            plugin: None,
+            plugins: 0,
+            calls: Vec::new(),
+            surplus: Vec::new(),
+            called: 0,
+            stored: BTreeMap::new(),
+            leaving: false,
+        }
+    }
+
+    fn is(&self, mutant: &str) -> bool {
+        self.mutant == mutant
     }
 
     /// Kills the plugin and ends.
@@ -191,8 +184,8 @@ impl Daemon {
             spawned,
             lines: Lines::default(),
             ready: false,
-            launched: self.now,
-            last_line: self.now,
+            launched: out.now,
+            last_line: out.now,
             killed: None,
             manifest: Value::Null,
             stderr: Vec::new(),
@@ -231,7 +224,7 @@ impl Daemon {
             "numbers-are-floats" => data = as_floats(data),
             _ => {}
         }
-        let mut call = Call::new(operation, session, data, self.now + self.limits.patience);
+        let mut call = Call::new(operation, session, data, out.now + self.limits.patience);
         call.chunks = std::mem::take(&mut self.surplus);
         self.calls.push(call);
         self.write_requests(out);
@@ -251,7 +244,7 @@ impl Daemon {
     fn came(&mut self, wire: WireId, part: Part, bytes: &[u8], out: &mut Acting<'_>) {
         let Some(plugin) = self.plugin.as_mut().filter(|plugin| plugin.wire == wire) else { return };
         if part == Part::Stderr {
-            plugin.last_line = self.now;
+            plugin.last_line = out.now;
             plugin.stderr.extend_from_slice(bytes);
             let surplus = plugin.stderr.len().saturating_sub(STDERR);
             plugin.stderr.drain(..surplus);
@@ -265,7 +258,7 @@ impl Daemon {
             let Some((_, line)) = plugin.lines.next_line() else { return };
             let line = line.to_vec();
             if self.mutant != "heartbeats-do-not-count" || !plugin.ready {
-                plugin.last_line = self.now;
+                plugin.last_line = out.now;
             }
             self.line(&line, out);
         }
@@ -434,14 +427,14 @@ impl Daemon {
     }
 
     fn time(&mut self, out: &mut Acting<'_>) {
-        while let Some(at) = self.calls.iter().position(|call| call.until <= self.now) {
+        while let Some(at) = self.calls.iter().position(|call| call.until <= out.now) {
             if self.is("no-execution-limit") {
                 self.calls[at].until = Nanos::MAX;
             } else {
                 self.fail_call(at, "killed by timeout", out);
             }
         }
-        let due = self.dies().filter(|(at, _)| *at <= self.now);
+        let due = self.dies().filter(|(at, _)| *at <= out.now);
         if let Some((_, why)) = due
             && self.is("given-up-plugin-runs-on")
         {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::mutants::is_mutant;
 use super::tools::{self, Deed, Read};
-use crate::actor::{Actor, Event, Exit, Given, Nanos, Part, SECOND, What, WireId};
+use crate::actor::{Actor, Exit, Given, Nanos, Part, SECOND, What, WireId};
 use crate::codec::lines::Lines;
 use crate::mocks::{Acting, Role, actor, option};
 use crate::protocol::dify_session::message::{self, failure, line, session, text, unusable};
@@ -32,7 +32,6 @@ pub fn make(args: &[String]) -> Result<Box<dyn Actor>, String> {
 struct Plugin {
     mutant: String,
     lines: Lines,
-    now: Nanos,
     interval: Nanos,
     next_beat: Option<Nanos>,
     /// Until when a call back waits for an answer.
@@ -68,17 +67,6 @@ struct Call {
 }
 
 impl Role for Plugin {
-    fn on(&mut self, event: &Event, out: &mut Acting<'_>) {
-        self.now = event.at;
-        self.take(&event.what, out);
-    }
-}
-
-impl Plugin {
-    fn is(&self, mutant: &str) -> bool {
-        self.mutant == mutant
-    }
-
     fn take(&mut self, what: &What, out: &mut Acting<'_>) {
         match what {
             What::Start { given, .. } => self.start(given, out),
@@ -93,6 +81,12 @@ impl Plugin {
             out.exit(Exit::Code(0));
         }
         self.set_alarm(out);
+    }
+}
+
+impl Plugin {
+    fn is(&self, mutant: &str) -> bool {
+        self.mutant == mutant
     }
 
     fn start(&mut self, given: &Given, out: &mut Acting<'_>) {
@@ -111,7 +105,7 @@ impl Plugin {
         self.send(&manifest(), out);
         match self.mutant.as_str() {
             "no-heartbeat" => {}
-            "first-heartbeat-late" => self.next_beat = Some(self.now + self.interval),
+            "first-heartbeat-late" => self.next_beat = Some(out.now + self.interval),
             "one-heartbeat" => self.send(&message::heartbeat(), out),
             _ => self.beat(out),
         }
@@ -122,7 +116,7 @@ impl Plugin {
         if !(is_busy && self.is("spin-stops-heartbeats")) {
             self.send(&message::heartbeat(), out);
         }
-        self.next_beat = Some(self.now + self.interval);
+        self.next_beat = Some(out.now + self.interval);
     }
 
     fn bytes(&mut self, bytes: &[u8], out: &mut Acting<'_>) {
@@ -241,7 +235,7 @@ impl Plugin {
                 _ => self.fail(id, kind, &message, out),
             },
             Deed::Later { after, text: content, busy } => {
-                let due = self.now + after;
+                let due = out.now + after;
                 let messages = VecDeque::from([text(content)]);
                 self.sessions.push(Session { id: id.into(), messages, gap: 0, due, busy });
             }
@@ -260,7 +254,7 @@ impl Plugin {
 
     /// Says the first message now and the others when their time has come, one of each session in turn.
     fn say(&mut self, id: &str, messages: Vec<Value>, gap: Nanos, out: &mut Acting<'_>) {
-        let due = self.now;
+        let due = out.now;
         let session = Session { id: id.into(), messages: messages.into(), gap, due, busy: false };
         self.sessions.push(session);
         self.go_on(self.sessions.len() - 1, out);
@@ -268,7 +262,7 @@ impl Plugin {
 
     /// Gives a session's next message; true if it had its last.
     fn go_on(&mut self, at: usize, out: &mut Acting<'_>) -> bool {
-        let now = self.now;
+        let now = out.now;
         let session = &mut self.sessions[at];
         let (id, message) = (session.id.clone(), session.messages.pop_front());
         session.due = now + session.gap;
@@ -284,17 +278,17 @@ impl Plugin {
     }
 
     fn time(&mut self, out: &mut Acting<'_>) {
-        if self.next_beat.is_some_and(|beat| beat <= self.now) {
+        if self.next_beat.is_some_and(|beat| beat <= out.now) {
             self.beat(out);
         }
         let mut at = 0;
         while at < self.sessions.len() {
-            let is_due = self.sessions[at].due <= self.now;
+            let is_due = self.sessions[at].due <= out.now;
             if !is_due || !self.go_on(at, out) {
                 at += 1;
             }
         }
-        while let Some(at) = self.calls.iter().position(|call| call.until <= self.now) {
+        while let Some(at) = self.calls.iter().position(|call| call.until <= out.now) {
             let call = self.calls.remove(at);
             if !self.is("call-back-waits-for-ever") {
                 self.fail(&call.session, "Exception", "the call back got no answer", out);
@@ -305,7 +299,7 @@ impl Plugin {
     fn set_alarm(&mut self, out: &mut Acting<'_>) {
         let of_sessions = self.sessions.iter().map(|session| session.due);
         let of_calls = self.calls.iter().map(|call| call.until);
-        let of_polls = self.polls.then_some(self.now + SECOND / 1000);
+        let of_polls = self.polls.then_some(out.now + SECOND / 1000);
         if let Some(next) = of_sessions.chain(of_calls).chain(self.next_beat).chain(of_polls).min() {
             out.wake(next);
         }
@@ -322,7 +316,7 @@ impl Plugin {
         if self.is("call-back-request-is-text") {
             data["request"] = Value::from(request.to_string());
         }
-        let until = self.now + self.patience;
+        let until = out.now + self.patience;
         self.calls.push(Call { session: session_id.into(), id, read, answers: Vec::new(), until });
         self.send(&session(session_id, "invoke", data), out);
     }
@@ -338,7 +332,7 @@ impl Plugin {
             }
             return;
         };
-        self.calls[at].until = self.now + self.patience;
+        self.calls[at].until = out.now + self.patience;
         match data["event"].as_str() {
             Some("response") => self.calls[at].answers.push(data["data"].clone()),
             Some("error") if self.is("call-back-error-ignored") => {}

@@ -48,7 +48,6 @@ pub(super) fn make(settings: Settings) -> Box<dyn Actor> {
         at: None,
         plays: BTreeMap::new(),
         acts: BTreeMap::new(),
-        now: 0,
     })
 }
 
@@ -61,7 +60,6 @@ struct Scripted {
     plays: BTreeMap<WireId, Running>,
     /// Whose acts ours are.
     acts: BTreeMap<ActId, (WireId, ActId)>,
-    now: Nanos,
 }
 
 /// The play of one connection.
@@ -76,13 +74,6 @@ struct Running {
 }
 
 impl Role for Scripted {
-    fn on(&mut self, event: &Event, out: &mut Acting<'_>) {
-        self.now = event.at;
-        self.take(&event.what, out);
-    }
-}
-
-impl Scripted {
     fn take(&mut self, what: &What, out: &mut Acting<'_>) {
         match what {
             What::Start { given, .. } => {
@@ -140,7 +131,9 @@ impl Scripted {
         }
         self.wake(out);
     }
+}
 
+impl Scripted {
     fn begin(&mut self, file: &str, text: &str, out: &mut Acting<'_>) {
         match build(file, text, &self.settings) {
             Ok(script) => {
@@ -162,7 +155,7 @@ impl Scripted {
         let (Some(script), Some(at)) = (self.script.clone(), self.at.clone()) else { return };
         let play = Play::new(script);
         let running =
-            Running { play, begun: self.now, seq: 0, wake: None, wire: WireId { name: 1, nth: 1 }, told: 0 };
+            Running { play, begun: out.now, seq: 0, wake: None, wire: WireId { name: 1, nth: 1 }, told: 0 };
         self.plays.insert(wire, running);
         let given = self.given.clone();
         self.hand(wire, |_, _| What::Start { seed: 1, given }, out);
@@ -174,7 +167,7 @@ impl Scripted {
         let Some(running) = self.plays.get_mut(&wire) else { return };
         let what = what(running.wire, WireId::own(running.wire.name));
         let mut doings = Vec::new();
-        let event = Event { at: self.now - running.begun, seq: running.seq, what };
+        let event = Event { at: out.now - running.begun, seq: running.seq, what };
         running.seq += 1;
         running.play.on(&event, &mut doings);
         let findings = running.play.outcome().findings;
@@ -221,7 +214,7 @@ impl Scripted {
 
     fn ring(&mut self, out: &mut Acting<'_>) {
         let due = |(wire, running): (&WireId, &Running)| {
-            running.wake.is_some_and(|at| at <= self.now).then_some(*wire)
+            running.wake.is_some_and(|at| at <= out.now).then_some(*wire)
         };
         let due: Vec<WireId> = self.plays.iter().filter_map(due).collect();
         for wire in due {

@@ -17,9 +17,7 @@ use question::Exchange;
 use spawned::{News, Spawned};
 
 use super::mutants::is_mutant;
-use crate::actor::{
-    Act, ActId, Actor, Address, EVERYBODY, Event, Exit, Nanos, Part, SECOND, Value, What, WireId,
-};
+use crate::actor::{Act, ActId, Actor, Address, EVERYBODY, Exit, Nanos, Part, SECOND, Value, What, WireId};
 use crate::codec::Codec;
 use crate::codec::lines::JsonLines;
 use crate::datum::Datum;
@@ -73,7 +71,6 @@ pub(super) fn make(args: &[String]) -> Result<Box<dyn Actor>, String> {
     let mut caller = Caller::new(&mutant, socket, plugins, timeout);
     caller.trace = matches!(purpose, Purpose::ByHand { .. }).then(Vec::new);
     Ok(actor(Gateway {
-        now: 0,
         wires: Wires(LISTENER.name),
         front: Front::new(&mutant, upstream, degrades, vars),
         spawned: Spawned::new(&mutant, argv),
@@ -164,7 +161,6 @@ impl Wires {
 /// The gateway.
 struct Gateway {
     mutant: String,
-    now: Nanos,
     wires: Wires,
     purpose: Purpose,
     caller: Caller,
@@ -183,19 +179,12 @@ struct Gateway {
 }
 
 impl Role for Gateway {
-    fn on(&mut self, event: &Event, out: &mut Acting<'_>) {
-        self.now = event.at;
-        self.turn(&event.what, out);
-    }
-}
-
-impl Gateway {
     /// Takes an event, then whatever it made due.
-    fn turn(&mut self, what: &What, out: &mut Acting<'_>) {
+    fn take(&mut self, what: &What, out: &mut Acting<'_>) {
         let (mut done, mut begins) = (Vec::new(), Vec::new());
         let mut wires = std::mem::replace(&mut self.wires, Wires(0));
-        let mut at = Moment { now: self.now, wires: &mut wires, out, done: &mut done, begins: &mut begins };
-        self.take(what, &mut at);
+        let mut at = Moment { now: out.now, wires: &mut wires, out, done: &mut done, begins: &mut begins };
+        self.event(what, &mut at);
         while !at.done.is_empty() || !at.begins.is_empty() {
             for over in std::mem::take(at.done) {
                 self.over(over, &mut at);
@@ -212,8 +201,10 @@ impl Gateway {
         }
         self.wires = wires;
     }
+}
 
-    fn take(&mut self, what: &What, at: &mut Moment<'_, '_>) {
+impl Gateway {
+    fn event(&mut self, what: &What, at: &mut Moment<'_, '_>) {
         match what {
             What::Start { given, .. } => {
                 self.spawned.env.clone_from(&given.env);

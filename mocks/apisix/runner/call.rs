@@ -19,7 +19,7 @@ impl Runner {
         if self.is("bare-call-ends-runner") && is_bare {
             return out.exit(Exit::Code(1));
         }
-        let plugins = match self.conf(wire, message) {
+        let plugins = match self.conf(wire, message, out.now) {
             Some(plugins) => plugins,
             None if self.is("unknown-token-runs-nothing") => Vec::new(),
             None if self.is("unknown-token-is-bad-request") => return self.error(wire, BAD_REQUEST, out),
@@ -62,7 +62,7 @@ impl Runner {
                     }
                 }
                 Wish::Wait(millis) => {
-                    call.until = Some(self.now + millis * 1_000_000);
+                    call.until = Some(out.now + millis * 1_000_000);
                     return self.set_alarm(out);
                 }
                 Wish::Throw => return self.thrown(wire, out),
@@ -154,7 +154,9 @@ impl Runner {
     }
 
     pub(super) fn response_call(&mut self, wire: WireId, message: &Datum, out: &mut Acting<'_>) {
-        let Some(plugins) = self.conf(wire, message) else { return self.error(wire, TOKEN_NOT_FOUND, out) };
+        let Some(plugins) = self.conf(wire, message, out.now) else {
+            return self.error(wire, TOKEN_NOT_FOUND, out);
+        };
         let id = message.get("id").cloned().unwrap_or(Datum::from(0_u64));
         let mut fields = vec![("type", Datum::text("HTTPRespCall")), ("id", id)];
         for plugin in plugins {

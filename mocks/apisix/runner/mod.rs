@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use super::mutants::is_mutant;
 use super::plugin::{Changes, Plugin, Question};
 use crate::actor::{
-    Act, Actor, Address, CloseHow, EVERYBODY, Event, Exit, Given, Nanos, Payload, SECOND, What, WireId,
+    Act, Actor, Address, CloseHow, EVERYBODY, Exit, Given, Nanos, Payload, SECOND, What, WireId,
 };
 use crate::codec::{Codec, frame};
 use crate::datum::{Datum, Kind};
@@ -41,7 +41,6 @@ pub fn make(args: &[String]) -> Result<Box<dyn Actor>, String> {
 #[derive(Default)]
 struct Runner {
     mutant: String,
-    now: Nanos,
     expiry: Nanos,
     confs: BTreeMap<u64, Conf>,
     last_token: u64,
@@ -84,17 +83,6 @@ struct Call {
 }
 
 impl Role for Runner {
-    fn on(&mut self, event: &Event, out: &mut Acting<'_>) {
-        self.now = event.at;
-        self.take(&event.what, out);
-    }
-}
-
-impl Runner {
-    fn is(&self, mutant: &str) -> bool {
-        self.mutant == mutant
-    }
-
     fn take(&mut self, what: &What, out: &mut Acting<'_>) {
         match what {
             What::Start { seed, given } => self.start(*seed, given, out),
@@ -115,6 +103,12 @@ impl Runner {
             What::Signal { wire: WireId::STDIO, signal } => self.signal(*signal, out),
             _ => {}
         }
+    }
+}
+
+impl Runner {
+    fn is(&self, mutant: &str) -> bool {
+        self.mutant == mutant
     }
 
     fn start(&mut self, seed: u64, given: &Given, out: &mut Acting<'_>) {
@@ -144,7 +138,7 @@ impl Runner {
         }
         let codec = Apisix::runner_side().with_defaults();
         self.connections
-            .insert(wire, Connection { codec, inside: false, ended: false, used: self.now, call: None });
+            .insert(wire, Connection { codec, inside: false, ended: false, used: out.now, call: None });
     }
 
     fn bytes(&mut self, wire: WireId, bytes: &[u8], out: &mut Acting<'_>) {
@@ -155,7 +149,7 @@ impl Runner {
             connection.codec = Apisix::runner_side().with_defaults();
             return;
         }
-        let idle = self.now - std::mem::replace(&mut connection.used, self.now);
+        let idle = out.now - std::mem::replace(&mut connection.used, out.now);
         if idle > 100 * SECOND && self.mutant == "idle-connection-is-deaf" {
             return;
         }
@@ -282,7 +276,7 @@ impl Runner {
             None if self.is("second-token-ends-first") => drop(known.map(|token| self.confs.remove(&token))),
             None => {}
         }
-        self.forget_expired();
+        self.forget_expired(out.now);
         if self.lost > 0 && self.is("expiry-ends-runner") {
             return out.exit(Exit::Code(1));
         }
@@ -290,7 +284,7 @@ impl Runner {
             return self.prepared(wire, self.last_token, out);
         }
         self.last_token += 1;
-        let conf = Conf { plugins, key, owner: wire, used: self.now };
+        let conf = Conf { plugins, key, owner: wire, used: out.now };
         self.confs.insert(self.last_token, conf);
         self.prepared(wire, self.last_token, out);
     }
@@ -306,25 +300,25 @@ impl Runner {
     }
 
     /// A configuration lives for its time after its last use, and a fifth longer.
-    fn forget_expired(&mut self) {
+    fn forget_expired(&mut self, now: Nanos) {
         let life = match self.mutant.as_str() {
             "expires-early" => self.expiry / 2,
             "never-expires" => Nanos::MAX / 2,
             _ => self.expiry + self.expiry / 5,
         };
-        let (now, before) = (self.now, self.confs.len());
+        let before = self.confs.len();
         self.confs.retain(|_, conf| conf.used + life > now);
         self.lost += before - self.confs.len();
     }
 
-    fn conf(&mut self, wire: WireId, message: &Datum) -> Option<Vec<Plugin>> {
-        self.forget_expired();
+    fn conf(&mut self, wire: WireId, message: &Datum, now: Nanos) -> Option<Vec<Plugin>> {
+        self.forget_expired(now);
         let token =
             message.get("token").and_then(Datum::as_int).and_then(|token| u64::try_from(token).ok())?;
         let token = if self.is("runs-the-latest-configuration") { self.last_token } else { token };
         let foreign = self.is("tokens-belong-to-connections");
         let conf = self.confs.get_mut(&token).filter(|conf| !foreign || conf.owner == wire)?;
-        conf.used = self.now;
+        conf.used = now;
         Some(conf.plugins.clone())
     }
 
@@ -376,10 +370,10 @@ impl Runner {
     }
 
     fn time(&mut self, out: &mut Acting<'_>) {
-        if self.ends_at.is_some_and(|at| at <= self.now) {
+        if self.ends_at.is_some_and(|at| at <= out.now) {
             return out.exit(Exit::Code(0));
         }
-        let now = self.now;
+        let now = out.now;
         let due = |(wire, connection): (&WireId, &mut Connection)| {
             let call = connection.call.as_mut()?;
             call.until.filter(|until| *until <= now)?;
@@ -407,8 +401,8 @@ impl Runner {
         match (signal, self.mutant.as_str()) {
             (15, "term-is-ignored") | (2, "interrupt-is-ignored") => {}
             (15, "ends-late") => {
-                self.ends_at = Some(self.now + 3 * SECOND / 2);
-                out.wake(self.now + 3 * SECOND / 2);
+                self.ends_at = Some(out.now + 3 * SECOND / 2);
+                out.wake(out.now + 3 * SECOND / 2);
             }
             (15, "ends-with-status-one") => out.exit(Exit::Code(1)),
             (15, "term-has-no-handler") => out.exit(Exit::Signal(15)),

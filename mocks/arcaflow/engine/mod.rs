@@ -8,7 +8,7 @@ mod work;
 
 use self::session::{Answer, Conduct, Dialect, Order, Session};
 use super::mutants::is_mutant;
-use crate::actor::{Actor, Event, Exit, Nanos, Part, Payload, SECOND, What, WireId};
+use crate::actor::{Actor, Exit, Nanos, Part, Payload, SECOND, What, WireId};
 use crate::codec::lines::JsonLines;
 use crate::codec::{Codec, json};
 use crate::datum::{Datum, Kind};
@@ -95,8 +95,27 @@ struct Engine {
 }
 
 impl Role for Engine {
-    fn on(&mut self, event: &Event, out: &mut Acting<'_>) {
-        self.take(event, out);
+    fn take(&mut self, what: &What, out: &mut Acting<'_>) {
+        match what {
+            What::Start { .. } => {
+                if let Front::Once(order) = &mut self.front
+                    && let Some(order) = order.take()
+                {
+                    self.begin(Datum::Null, order, out);
+                }
+            }
+            What::Bytes { wire: WireId::STDIO, part: Part::Main, bytes } => {
+                self.orders(&bytes.0, out);
+            }
+            What::Ended { wire: WireId::STDIO, .. } => self.no_more_orders(out),
+            What::Signal { wire: WireId::STDIO, signal } => self.signal(*signal, out),
+            What::Time => self.alarm = None,
+            _ => {}
+        }
+        for (_, session) in &mut self.sessions {
+            session.take(what, out);
+        }
+        self.settle(out);
     }
 }
 
@@ -112,29 +131,6 @@ impl Engine {
             alarm: None,
             memory: slip::Memory::default(),
         }
-    }
-
-    fn take(&mut self, event: &Event, out: &mut Acting<'_>) {
-        match &event.what {
-            What::Start { .. } => {
-                if let Front::Once(order) = &mut self.front
-                    && let Some(order) = order.take()
-                {
-                    self.begin(Datum::Null, order, out);
-                }
-            }
-            What::Bytes { wire: WireId::STDIO, part: Part::Main, bytes } => {
-                self.orders(&bytes.0, event.at, out);
-            }
-            What::Ended { wire: WireId::STDIO, .. } => self.no_more_orders(event.at, out),
-            What::Signal { wire: WireId::STDIO, signal } => self.signal(*signal, event.at, out),
-            What::Time => self.alarm = None,
-            _ => {}
-        }
-        for (_, session) in &mut self.sessions {
-            session.on(event, out);
-        }
-        self.settle(out);
     }
 
     fn begin(&mut self, asked: Datum, order: Order, out: &mut Acting<'_>) {
@@ -198,14 +194,14 @@ impl Engine {
         print_line(&Datum::map(fields), out);
     }
 
-    fn orders(&mut self, bytes: &[u8], now: Nanos, out: &mut Acting<'_>) {
+    fn orders(&mut self, bytes: &[u8], out: &mut Acting<'_>) {
         if let Front::Serve(lines) = &mut self.front {
             lines.feed(bytes);
         }
         while let Front::Serve(lines) = &mut self.front {
             match lines.next() {
                 None => return,
-                Some(Ok(message)) => self.order(&message.datum, now, out),
+                Some(Ok(message)) => self.order(&message.datum, out),
                 Some(Err(malformed)) => {
                     out.complain(&format!(
                         "an operation must be one JSON object a line: {}",
@@ -216,7 +212,7 @@ impl Engine {
         }
     }
 
-    fn order(&mut self, message: &Datum, now: Nanos, out: &mut Acting<'_>) {
+    fn order(&mut self, message: &Datum, out: &mut Acting<'_>) {
         let asked = message.get("id").cloned().unwrap_or(Datum::Null);
         let refuse = |why: &str, out: &mut Acting<'_>| {
             print_line(&Datum::map([("id", asked.clone()), ("error", Datum::text(why))]), out);
@@ -227,7 +223,7 @@ impl Engine {
                 Err(why) => refuse(&why, out),
             },
             Some("cancel") => {
-                self.sessions.iter_mut().for_each(|(_, session)| session.cancel(now, out));
+                self.sessions.iter_mut().for_each(|(_, session)| session.cancel(out));
                 print_line(&Datum::map([("id", asked)]), out);
             }
             Some(other) => refuse(&format!("there is no operation `{other}` (known: run, cancel)"), out),
@@ -235,20 +231,20 @@ impl Engine {
         }
     }
 
-    fn no_more_orders(&mut self, now: Nanos, out: &mut Acting<'_>) {
+    fn no_more_orders(&mut self, out: &mut Acting<'_>) {
         if matches!(self.front, Front::Serve(_)) {
             self.leaving = Some(0);
-            self.sessions.iter_mut().for_each(|(_, session)| session.stop(now, out));
+            self.sessions.iter_mut().for_each(|(_, session)| session.stop(out));
         }
     }
 
     /// The first interrupt cancels; what comes after it, or asks for an end, ends the plugins at once.
-    fn signal(&mut self, signal: i32, now: Nanos, out: &mut Acting<'_>) {
+    fn signal(&mut self, signal: i32, out: &mut Acting<'_>) {
         const SIGINT: i32 = 2;
         let first = !std::mem::replace(&mut self.interrupted, true);
         for (_, session) in &mut self.sessions {
             if signal == SIGINT && first {
-                session.cancel(now, out);
+                session.cancel(out);
             } else {
                 session.kill("the engine was stopped", out);
             }

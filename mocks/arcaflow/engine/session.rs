@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::greeting::{Greeting, greeting};
 use super::slip;
-use crate::actor::{Act, ActId, Event, Exit, Failure, Nanos, Part, Payload, SECOND, Target, What, WireId};
+use crate::actor::{Act, ActId, Exit, Failure, Nanos, Part, Payload, SECOND, Target, What, WireId};
 use crate::codec::Codec;
 use crate::codec::cbor::{self, Cbor};
 use crate::datum::{Datum, Head, brief};
@@ -90,7 +90,6 @@ pub(super) struct Session {
     /// SIGTERM was sent; until then the plugin may live.
     pub(super) terminated: Option<Nanos>,
     pub(super) alarm: Option<Nanos>,
-    pub(super) now: Nanos,
     /// When the plugin was started.
     pub(super) begun: Nanos,
     pub(super) answer: Option<Answer>,
@@ -130,7 +129,6 @@ impl Session {
             cancelled: false,
             terminated: None,
             alarm: None,
-            now: 0,
             begun: 0,
             answer: None,
             answered: false,
@@ -159,15 +157,14 @@ impl Session {
         self.conduct.is(mutant)
     }
 
-    pub(super) fn on(&mut self, event: &Event, out: &mut Acting<'_>) {
-        self.now = event.at;
-        match &event.what {
+    pub(super) fn take(&mut self, what: &What, out: &mut Acting<'_>) {
+        match what {
             What::Opened { wire, .. } if *wire == self.wire => self.opened(out),
             What::Bytes { wire, part: Part::Main, bytes } if *wire == self.wire => self.bytes(&bytes.0, out),
             What::Bytes { wire, part: Part::Stderr, bytes } if *wire == self.wire => {
                 self.noted(&bytes.0, out)
             }
-            What::Ended { wire, part: Part::Main } if *wire == self.wire => self.ended(),
+            What::Ended { wire, part: Part::Main } if *wire == self.wire => self.ended(out.now),
             What::Exited { wire, status } if *wire == self.wire => self.exited(*status, out),
             What::Failed { act, why, .. } if *act == self.spawn => {
                 let missing = matches!(why.failure, Failure::NotFound | Failure::NotExecutable);
@@ -177,7 +174,7 @@ impl Session {
             }
             _ => {}
         }
-        if self.alarm.is_some_and(|at| at <= self.now) {
+        if self.alarm.is_some_and(|at| at <= out.now) {
             self.alarm = None;
             self.rang(out);
         }
@@ -185,14 +182,14 @@ impl Session {
 
     fn opened(&mut self, out: &mut Acting<'_>) {
         self.state = State::Hello;
-        self.begun = self.now;
+        self.begun = out.now;
         if self.is("work-before-hello") {
             self.send(&self.work_start(), out);
         }
         match self.conduct.dialect {
             Some(Dialect::Document) if !self.is("null-to-the-document") => self.asked = true,
             Some(_) => self.ask(out),
-            None => self.alarm = Some(self.now + UNASKED),
+            None => self.alarm = Some(out.now + UNASKED),
         }
     }
 
@@ -209,7 +206,7 @@ impl Session {
             _ => self.send(&Datum::Null, out),
         }
         if self.is("hello-time-out") {
-            self.alarm = Some(self.now + SECOND / 2);
+            self.alarm = Some(out.now + SECOND / 2);
         }
     }
 
@@ -316,12 +313,12 @@ impl Session {
     }
 
     /// The plugin's output has ended; its status may follow.
-    fn ended(&mut self) {
+    fn ended(&mut self, now: Nanos) {
         self.ended = true;
         self.cut = self.codec.finish().is_some();
         let waits = matches!(self.state, State::Hello | State::Work(_));
         if waits && !self.is("end-is-awaited") && self.held.is_none() {
-            self.alarm = Some(self.now + STATUS);
+            self.alarm = Some(now + STATUS);
         }
     }
 

@@ -15,8 +15,7 @@ const GRACE: Nanos = 30 * SECOND;
 
 impl Session {
     /// The user wants the run to stop.
-    pub(super) fn cancel(&mut self, now: Nanos, out: &mut Acting<'_>) {
-        self.now = now;
+    pub(super) fn cancel(&mut self, out: &mut Acting<'_>) {
         let takes_cancel = match &self.state {
             State::Work(_) if self.cancelled => return,
             State::Work(step) => takes_cancel(step),
@@ -43,7 +42,7 @@ impl Session {
         self.alarm = match self.conduct.mutant.as_str() {
             "closure-never-ends" => None,
             "closure-from-the-start" => Some(self.begun + self.closure()),
-            _ => Some(self.now + self.closure()),
+            _ => Some(out.now + self.closure()),
         };
         let empty = if self.is("cancel-data-null") { Datum::Null } else { Datum::map::<String>([]) };
         let data = Datum::map([("signal_id", Datum::text("cancel")), ("data", empty)]);
@@ -51,8 +50,7 @@ impl Session {
     }
 
     /// No further order will come: what runs is given up.
-    pub(super) fn stop(&mut self, now: Nanos, out: &mut Acting<'_>) {
-        self.now = now;
+    pub(super) fn stop(&mut self, out: &mut Acting<'_>) {
         if !matches!(self.state, State::Leaving | State::Over) {
             self.fail("the engine was stopped", out);
         }
@@ -100,7 +98,7 @@ impl Session {
         }
         if !self.is("plugin-kept-after-refusal") {
             out.close(self.wire, CloseHow::Write);
-            self.alarm = Some(self.now + self.closure()).filter(|_| !self.is("stays-with-the-plugin"));
+            self.alarm = Some(out.now + self.closure()).filter(|_| !self.is("stays-with-the-plugin"));
         }
     }
 
@@ -128,10 +126,10 @@ impl Session {
             let signal = if self.is("killed-without-sigterm") { 9 } else { 15 };
             out.act(Act::Signal { wire: self.wire, signal });
             self.terminated = Some(match self.conduct.mutant.as_str() {
-                "grace-of-ten-seconds" => self.now + 10 * SECOND,
+                "grace-of-ten-seconds" => out.now + 10 * SECOND,
                 "grace-from-the-start" => self.begun + self.closure(),
                 "sigterm-is-enough" => Nanos::MAX,
-                _ => self.now + self.closure(),
+                _ => out.now + self.closure(),
             });
         }
         self.alarm = self.terminated.filter(|at| *at < Nanos::MAX);

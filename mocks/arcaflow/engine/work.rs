@@ -2,7 +2,7 @@
 
 use super::session::{Answer, Dialect, Session};
 use super::slip;
-use crate::actor::{CloseHow, SECOND};
+use crate::actor::{CloseHow, Nanos, SECOND};
 use crate::datum::{Datum, brief};
 use crate::mocks::Acting;
 use crate::protocol::arcaflow::schema::Step;
@@ -13,7 +13,7 @@ impl Session {
         match self.conduct.mutant.as_str() {
             "work-start-kept-back" => return,
             "work-started-twice" => self.send(&self.work_start(), out),
-            "work-time-out" => self.alarm = Some(self.now + SECOND / 2),
+            "work-time-out" => self.alarm = Some(out.now + SECOND / 2),
             _ => {}
         }
         self.send(&self.work_start(), out);
@@ -114,7 +114,7 @@ impl Session {
         let why = format!("the plugin reports an error: {}", text.as_deref().unwrap_or("without a text"));
         match fatal || (flag("step_fatal") && mine) || self.is("warning-is-fatal") {
             true if text.is_none() && self.is("error-without-text-ignored") => {}
-            true if self.is("result-after-error-counts") => self.hold(Answer::Failed(why)),
+            true if self.is("result-after-error-counts") => self.hold(Answer::Failed(why), out.now),
             true => self.fail(&why, out),
             false => self.remark(&why, out),
         }
@@ -185,7 +185,7 @@ impl Session {
     fn done(&mut self, answer: Answer, out: &mut Acting<'_>) {
         match self.conduct.mutant.as_str() {
             "error-after-result-counts" | "status-after-result-counts" | "bytes-after-result-count" => {
-                return self.hold(answer);
+                return self.hold(answer, out.now);
             }
             "second-task-in-one-execution" => self.send(&self.work_start(), out),
             _ => {}
@@ -195,8 +195,8 @@ impl Session {
     }
 
     /// A mutant: an answer that what comes soon may still change.
-    fn hold(&mut self, answer: Answer) {
+    fn hold(&mut self, answer: Answer, now: Nanos) {
         self.held.get_or_insert(answer);
-        self.alarm = Some(self.now + SECOND / 20);
+        self.alarm = Some(now + SECOND / 20);
     }
 }

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 
 use super::contract::SCHEMA;
 use super::mutants::is_mutant;
-use crate::actor::{Act, Actor, EVERYBODY, Event, Exit, Nanos, Part, Payload, What, WireId};
+use crate::actor::{Act, Actor, EVERYBODY, Exit, Nanos, Part, Payload, What, WireId};
 use crate::codec::Message;
 use crate::codec::cbor::Cbor;
 use crate::datum::Datum;
@@ -80,7 +80,6 @@ struct Plugin {
     /// The client is done, or the stream has ended: what runs is finished, nothing new begins.
     leaving: Option<i32>,
     last: Last,
-    now: Nanos,
 }
 
 /// What some mutants remember where they should not.
@@ -107,17 +106,6 @@ struct Waiting {
 }
 
 impl Role for Plugin {
-    fn on(&mut self, event: &Event, out: &mut Acting<'_>) {
-        self.now = event.at;
-        self.take(&event.what, out);
-    }
-}
-
-impl Plugin {
-    fn is(&self, mutant: &str) -> bool {
-        self.mutant == mutant
-    }
-
     fn take(&mut self, what: &What, out: &mut Acting<'_>) {
         match what {
             What::Start { .. } => self.start(out),
@@ -128,6 +116,12 @@ impl Plugin {
             _ => {}
         }
         self.leave_if_idle(out);
+    }
+}
+
+impl Plugin {
+    fn is(&self, mutant: &str) -> bool {
+        self.mutant == mutant
     }
 
     fn start(&mut self, out: &mut Acting<'_>) {
@@ -147,7 +141,7 @@ impl Plugin {
             self.spawn(out);
         }
         if self.is("impatient") {
-            out.wake(self.now + IMPATIENCE);
+            out.wake(out.now + IMPATIENCE);
         }
         if self.is("listens-before-work") {
             let at = crate::actor::Address::Tcp("127.0.0.1:0".into());
@@ -156,15 +150,15 @@ impl Plugin {
     }
 
     fn message(&mut self, message: Message, out: &mut Acting<'_>) {
-        let gave_up = self.is("gives-up-waiting") && self.now > IMPATIENCE;
+        let gave_up = self.is("gives-up-waiting") && out.now > IMPATIENCE;
         if !self.greeted && (gave_up || self.is("atp-is-not-enough")) {
             return;
         }
-        let was = std::mem::replace(&mut self.last.message_at, self.now);
+        let was = std::mem::replace(&mut self.last.message_at, out.now);
         if !self.greeted {
             return self.greet(out);
         }
-        if self.is("gives-up-after-hello") && self.now > was + IMPATIENCE {
+        if self.is("gives-up-after-hello") && out.now > was + IMPATIENCE {
             return;
         }
         if self.dialect != Dialect::V3 {

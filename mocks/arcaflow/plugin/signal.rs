@@ -23,12 +23,12 @@ impl Plugin {
             Some(at) => {
                 let at = if self.is("cancel-hits-oldest") { 0 } else { at };
                 if self.is("cancel-ends-all") {
-                    self.waiting.iter_mut().for_each(|waiting| waiting.until = self.now);
+                    self.waiting.iter_mut().for_each(|waiting| waiting.until = out.now);
                 }
                 self.last.cancelled.insert(name);
                 if !self.is("cancel-ignored") {
                     self.waiting[at].cancelled = true;
-                    self.waiting[at].until = self.now;
+                    self.waiting[at].until = out.now;
                     self.time(out);
                 }
                 return;
@@ -43,10 +43,10 @@ impl Plugin {
     }
 
     pub(super) fn time(&mut self, out: &mut Acting<'_>) {
-        if self.is("impatient") && !self.has_task && self.now >= IMPATIENCE {
+        if self.is("impatient") && !self.has_task && out.now >= IMPATIENCE {
             return self.end(0, out);
         }
-        while let Some(at) = self.waiting.iter().position(|waiting| waiting.until <= self.now) {
+        while let Some(at) = self.waiting.iter().position(|waiting| waiting.until <= out.now) {
             let Waiting { run, cancelled, .. } = self.waiting.remove(at);
             let output = if cancelled { "cancelled" } else { "success" };
             self.result(run, output, Datum::map::<String>([]), String::new(), out);

@@ -86,7 +86,7 @@ impl Plugin {
             }
             Deed::Exit(status) => out.exit(Exit::Code(if self.is("exit-status-zero") { 0 } else { status })),
             Deed::Wait(millis) if self.is("waits-in-line") => {
-                let until = self.waiting.last().map_or(self.now, |last| last.until) + millis * 1_000_000;
+                let until = self.waiting.last().map_or(out.now, |last| last.until) + millis * 1_000_000;
                 self.waiting.push(Waiting { run: run_id, until, cancelled: false });
                 self.set_alarm(out);
             }
@@ -97,7 +97,7 @@ impl Plugin {
                 self.result(run_id, "cancelled", Datum::map::<String>([]), String::new(), out);
             }
             Deed::Wait(millis) => {
-                let until = self.now + millis * 1_000_000;
+                let until = out.now + millis * 1_000_000;
                 self.waiting.push(Waiting { run: run_id, until, cancelled: false });
                 self.set_alarm(out);
             }

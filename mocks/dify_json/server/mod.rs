@@ -6,7 +6,7 @@ mod start;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crate::actor::{Act, ActId, Actor, Event, Exit, Nanos, Part, SECOND, What, WireId};
+use crate::actor::{Act, ActId, Actor, Exit, Nanos, Part, SECOND, What, WireId};
 use crate::codec::lines::Lines;
 use crate::datum::Datum;
 use crate::mocks::dify_json::builtin::{self, Entry, Yield};
@@ -101,7 +101,6 @@ struct Call {
 struct Server {
     mutant: String,
     settings: Settings,
-    now: Nanos,
     state: State,
     read: Option<ActId>,
     files: Files,
@@ -131,14 +130,6 @@ impl Server {
 }
 
 impl Role for Server {
-    fn on(&mut self, event: &Event, out: &mut Acting<'_>) {
-        self.now = event.at;
-        self.take(&event.what, out);
-    }
-}
-
-/// What happens, and what it leads to.
-impl Server {
     fn take(&mut self, what: &What, out: &mut Acting<'_>) {
         match what {
             What::Start { given, .. } => {
@@ -160,7 +151,10 @@ impl Server {
             _ => {}
         }
     }
+}
 
+/// What happens, and what it leads to.
+impl Server {
     fn bytes(&mut self, wire: WireId, part: Part, bytes: &[u8], out: &mut Acting<'_>) {
         if wire == CHECK || (self.plugin.is(wire) && part == Part::Stderr) {
             self.complaint += &String::from_utf8_lossy(bytes);
@@ -237,11 +231,10 @@ impl Server {
         if self.state == State::Launching && self.settings.python.is_none() && serves {
             return self.serve(out);
         }
-        if self.state == State::Launching && self.now >= self.settings.patience && !self.is("waits-for-ever")
-        {
+        if self.state == State::Launching && out.now >= self.settings.patience && !self.is("waits-for-ever") {
             return self.refuse("plugin runtime failed", "no heartbeat came in time", out);
         }
-        while let Some(entry) = self.schedule.first_entry().filter(|entry| entry.key().0 <= self.now) {
+        while let Some(entry) = self.schedule.first_entry().filter(|entry| entry.key().0 <= out.now) {
             let (session, what) = entry.remove();
             self.yielded(session, what, out);
         }

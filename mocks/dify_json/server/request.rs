@@ -101,7 +101,7 @@ impl Server {
         let (kind, action) = self.overridden(kind, action, &body);
         for item in builtin::run(&kind, &action, &body) {
             self.next_item += 1;
-            self.schedule.insert((self.now + item.after * 1_000_000, self.next_item), (session, item.what));
+            self.schedule.insert((out.now + item.after * 1_000_000, self.next_item), (session, item.what));
         }
         if self.is("chunks-at-end") {
             self.all_at_the_end(session);

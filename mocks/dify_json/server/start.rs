@@ -77,7 +77,7 @@ impl Server {
                 self.refuse("plugin runtime failed", &why, out);
             }
             Entry::Silent if !self.is("manifest-not-read") => out.wake(self.settings.patience),
-            Entry::Silent | Entry::Serves => out.wake(self.now + BUILTIN_START),
+            Entry::Silent | Entry::Serves => out.wake(out.now + BUILTIN_START),
         }
     }
 

@@ -13,7 +13,7 @@ use management::Management;
 use super::call::Call;
 use super::install::Task;
 use super::mutants::is_mutant;
-use crate::actor::{ActId, Actor, Address, Event, Exit, Nanos, Part, SECOND, Value, What, WireId};
+use crate::actor::{ActId, Actor, Address, Exit, Nanos, Part, SECOND, Value, What, WireId};
 use crate::codec::http1::Http1;
 use crate::codec::lines::JsonLines;
 use crate::codec::{Codec, json};
@@ -88,7 +88,6 @@ pub(super) struct Daemon {
     /// Calls that are tried again, and when.
     retries: Vec<(Nanos, usize)>,
     reads: BTreeMap<ActId, usize>,
-    now: Nanos,
 }
 
 /// Settings of `start`, in seconds.
@@ -153,17 +152,6 @@ struct Request<'a> {
 }
 
 impl Role for Daemon {
-    fn on(&mut self, event: &Event, out: &mut Acting<'_>) {
-        self.now = event.at;
-        self.take(&event.what, out);
-    }
-}
-
-impl Daemon {
-    fn is(&self, mutant: &str) -> bool {
-        self.mutant == mutant
-    }
-
     fn take(&mut self, what: &What, out: &mut Acting<'_>) {
         match what {
             What::Start { .. } if self.package.is_some() => self.ping(0, out),
@@ -196,7 +184,7 @@ impl Daemon {
                 if self.is("drip-extends-timeout")
                     && let Some(exchange) = self.exchanges.get_mut(wire)
                 {
-                    exchange.deadline = self.now + self.timeouts.launch * SECOND;
+                    exchange.deadline = out.now + self.timeouts.launch * SECOND;
                 }
                 self.bytes(*wire, &bytes.0, out);
             }
@@ -215,6 +203,12 @@ impl Daemon {
             _ => {}
         }
     }
+}
+
+impl Daemon {
+    fn is(&self, mutant: &str) -> bool {
+        self.mutant == mutant
+    }
 
     fn wake(&self, out: &mut Acting<'_>) {
         let retries = self.retries.iter().map(|(at, _)| *at);
@@ -224,12 +218,12 @@ impl Daemon {
     }
 
     fn time(&mut self, out: &mut Acting<'_>) {
-        let late = |(wire, exchange): (&WireId, &Exchange)| (exchange.deadline <= self.now).then_some(*wire);
+        let late = |(wire, exchange): (&WireId, &Exchange)| (exchange.deadline <= out.now).then_some(*wire);
         let late: Vec<WireId> = self.exchanges.iter().filter_map(late).collect();
         for wire in late {
             self.over(wire, "it took too long", out);
         }
-        let (due, later) = std::mem::take(&mut self.retries).into_iter().partition(|(at, _)| *at <= self.now);
+        let (due, later) = std::mem::take(&mut self.retries).into_iter().partition(|(at, _)| *at <= out.now);
         self.retries = later;
         let due: Vec<(Nanos, usize)> = due;
         due.into_iter().for_each(|(_, number)| self.try_call(number, out));

@@ -17,7 +17,7 @@ impl Daemon {
             "ping-other-method" => "POST",
             _ => method,
         };
-        let deadline = self.now + self.timeouts.ping * SECOND;
+        let deadline = out.now + self.timeouts.ping * SECOND;
         let path = if self.is("ping-elsewhere") { "/v1/ping" } else { "/ping" };
         let headers = vec![("Authorization", self.shown_key())];
         let url = self.url.clone();
@@ -37,7 +37,7 @@ impl Daemon {
     pub(super) fn instances(&mut self, number: usize, out: &mut Acting<'_>) {
         let name = self.tasks[number].filename.replace('@', "%40");
         let path = format!("/v1/runner/instances?filename={name}");
-        let deadline = self.now + self.timeouts.read * SECOND;
+        let deadline = out.now + self.timeouts.read * SECOND;
         let headers = vec![("Authorization", self.shown_key())];
         let url = self.url.clone();
         let request = Request { url: &url, method: "GET", path, headers, body: None, deadline };
@@ -70,7 +70,7 @@ impl Daemon {
     fn launch_now(&mut self, number: usize, out: &mut Acting<'_>) {
         let (kind, body) = self.tasks[number].form(&self.mutant);
         let headers = vec![("Authorization", self.shown_key()), ("Content-Type", kind)];
-        let deadline = self.now + self.timeouts.launch * SECOND;
+        let deadline = out.now + self.timeouts.launch * SECOND;
         let url = self.url.clone();
         let path = "/v1/launch".to_owned();
         let request = Request { url: &url, method: "POST", path, headers, body: Some(body), deadline };
@@ -124,7 +124,7 @@ impl Daemon {
         }
         let path = if self.is("action-not-in-query") { "/invoke".to_owned() } else { path };
         let (url, _) = told.unwrap_or_default();
-        let deadline = self.now + CALL;
+        let deadline = out.now + CALL;
         let request = Request { url: &url, method: "POST", path, headers, body: Some(body), deadline };
         self.send(Purpose::Call(number), request, out);
     }

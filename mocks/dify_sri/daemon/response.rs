@@ -199,7 +199,7 @@ impl Daemon {
             Purpose::Call(number) => {
                 match self.calls[number].next_try(status, self.timeouts.retries, &self.mutant) {
                     Some(wait) => {
-                        self.retries.push((self.now + wait, number));
+                        self.retries.push((out.now + wait, number));
                         self.wake(out);
                     }
                     None => {

@@ -12,8 +12,7 @@ use super::mutants::is_mutant;
 use super::scripted::Settings;
 use super::web::{answer, formats, header, query, refusal, text};
 use crate::actor::{
-    Act, Actor, Address, CloseHow, EVERYBODY, Event, Exit, Failure, Given, Nanos, Payload, SECOND, What,
-    WireId,
+    Act, Actor, Address, CloseHow, EVERYBODY, Exit, Failure, Given, Nanos, Payload, SECOND, What, WireId,
 };
 use crate::codec::Codec;
 use crate::codec::http1::{Http1, last_chunk, response_bytes};
@@ -75,7 +74,6 @@ struct Runtime {
     /// By filename: name and endpoint.
     instances: BTreeMap<String, (String, String)>,
     launched: u32,
-    now: Nanos,
 }
 
 /// A connection and the request that is being read.
@@ -99,17 +97,6 @@ struct Launch {
 }
 
 impl Role for Runtime {
-    fn on(&mut self, event: &Event, out: &mut Acting<'_>) {
-        self.now = event.at;
-        self.take(&event.what, out);
-    }
-}
-
-impl Runtime {
-    fn is(&self, mutant: &str) -> bool {
-        self.mutant == mutant
-    }
-
     fn take(&mut self, what: &What, out: &mut Acting<'_>) {
         match what {
             What::Start { given, .. } => {
@@ -156,6 +143,12 @@ impl Runtime {
             What::Time => self.time(out),
             _ => {}
         }
+    }
+}
+
+impl Runtime {
+    fn is(&self, mutant: &str) -> bool {
+        self.mutant == mutant
     }
 
     fn leave(&mut self, wire: WireId, out: &mut Acting<'_>) {
@@ -370,7 +363,7 @@ impl Runtime {
         }
         let waits = really.map(|python| {
             let files = order.files().unwrap_or_default();
-            let deployed = Deployed::begin(number, &python, files, &self.given, self.now, out);
+            let deployed = Deployed::begin(number, &python, files, &self.given, out.now, out);
             self.deployed.insert(name.clone(), deployed);
             stages.retain(|Stage(stage, state, _)| {
                 ["healthz", "start"].contains(stage) || (*stage == "build" && *state == "running")
@@ -378,7 +371,7 @@ impl Runtime {
             told
         });
         let filename = order.filename;
-        let due = if self.is("head-late") { self.now + 4 * SECOND } else { self.now };
+        let due = if self.is("head-late") { out.now + 4 * SECOND } else { out.now };
         self.launches.push(Launch { wire, filename, name, endpoint, stages, due, waits });
         self.time(out);
     }
@@ -420,7 +413,7 @@ impl Runtime {
         let mut index = 0;
         while index < self.launches.len() {
             let Launch { due, stages, waits, .. } = &self.launches[index];
-            if *due > self.now || (stages.is_empty() && waits.is_some()) {
+            if *due > out.now || (stages.is_empty() && waits.is_some()) {
                 index += 1;
                 continue;
             }
@@ -448,7 +441,7 @@ impl Runtime {
             "burst-of-events" | "collects-events" => 0,
             _ => self.pace,
         };
-        launch.due = self.now + pause;
+        launch.due = out.now + pause;
         match stage.0 {
             PAUSE => return,
             HEAD => return out.write(launch.wire, stream_head(200, "text/event-stream")),

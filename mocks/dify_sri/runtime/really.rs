@@ -27,7 +27,7 @@ impl Runtime {
 
     /// What did not come to life in time fails.
     pub(super) fn give_up(&mut self, out: &mut Acting<'_>) {
-        let late = |deployed: &Deployed| deployed.deadline().is_some_and(|at| at <= self.now);
+        let late = |deployed: &Deployed| deployed.deadline().is_some_and(|at| at <= out.now);
         let late = self.deployed.iter().filter(|(_, deployed)| late(deployed));
         let late: Vec<String> = late.map(|(name, _)| name.clone()).collect();
         for name in late {
