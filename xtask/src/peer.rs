@@ -14,7 +14,7 @@ pub struct Peer {
     pub name: &'static str,
     /// The tool without which it cannot be set up.
     pub needs: &'static str,
-    /// Set-up commands, run in its folder; `{python}` is the interpreter of its environment.
+    /// Set-up commands, run in its folder.
     commands: &'static [&'static [&'static str]],
     /// Other peers whose files it uses.
     uses: &'static [&'static str],
@@ -22,19 +22,21 @@ pub struct Peer {
 
 const VENV: &[&str] = &["python3", "-m", "venv", "build/venv"];
 const PIP: &str = "build/venv/bin/pip";
+const PYTHON: &str = "build/venv/bin/python";
+const NO_DEPS: &[&str] = &[PIP, "install", "--quiet", "--no-deps", "-r", "requirements.txt"];
 
 /// All peers.
 pub const ALL: &[Peer] = &[
     Peer {
         name: "arcaflow-python",
         needs: "python3",
-        commands: &[VENV, &[PIP, "install", "--quiet", "--no-deps", "-r", "requirements.txt"]],
+        commands: &[VENV, NO_DEPS, &[PYTHON, "-m", "compileall", "-q", "steps.py", "form.py"]],
         uses: &[],
     },
     Peer {
         name: "arcaflow-python-v1",
         needs: "python3",
-        commands: &[VENV, &[PIP, "install", "--quiet", "--no-deps", "-r", "requirements.txt"]],
+        commands: &[VENV, NO_DEPS],
         uses: &["arcaflow-python"],
     },
     Peer {
@@ -79,7 +81,7 @@ impl Peer {
         }
         let folder = self.folder();
         let stamp = folder.join("build/.set-up");
-        let wanted = fingerprint(&folder)?;
+        let wanted = fingerprint(&folder, self.commands)?;
         if fs::read_to_string(&stamp).is_ok_and(|done| done == wanted) {
             return Ok(());
         }
@@ -104,12 +106,13 @@ impl Peer {
     }
 }
 
-/// A hash of the files that a peer is made of.
-fn fingerprint(folder: &Path) -> Result<String, String> {
+/// A hash of the files that a peer is made of, and of how it is set up.
+fn fingerprint(folder: &Path, commands: &[&[&str]]) -> Result<String, String> {
     let mut files = Vec::new();
     collect(folder, &mut files);
     files.sort();
     let mut hash = Sha256::new();
+    hash.update(format!("{commands:?}"));
     for file in files {
         hash.update(file.strip_prefix(folder).unwrap_or(&file).to_string_lossy().as_bytes());
         hash.update(fs::read(&file).map_err(|error| format!("{}: {error}", file.display()))?);

@@ -10,6 +10,7 @@ mod decode;
 mod growth;
 mod memory;
 mod page;
+mod sdk;
 mod start;
 mod suites;
 mod time;
@@ -37,6 +38,14 @@ const TOPICS: &[Topic] = &[
                 shell pauses for 2 ms. Each role alone, then all side by side as \
                 `plugfest run` plays them.",
         measure: suites::measure,
+    },
+    Topic {
+        name: "sdk",
+        title: "Against real SDKs",
+        about: "The cases of the topic above that the subject is given, at once as many as `plugfest run` plays, with \
+                whatever deadlines its findings take; beside as many sessions of the same program that ask for nothing: \
+                null, hello, client done.",
+        measure: sdk::measure,
     },
     Topic {
         name: "start",
