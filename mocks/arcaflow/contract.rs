@@ -89,15 +89,15 @@ pub static SCHEMA: LazyLock<Datum> = LazyLock::new(|| {
 
 /// The same steps in the words of the document, for its hello. It has no type for `any`, and no signals.
 pub static STEPS_OF_THE_DOCUMENT: LazyLock<Datum> = LazyLock::new(|| {
-    let steps =
-        STEPS.iter().filter(|(id, ..)| *id != "any" && *id != "form").map(|(id, input, outputs, _)| {
-            let outputs = outputs.iter().map(|(output, properties)| {
-                ((*output).to_owned(), Datum::map([("schema", document::object(&parsed(properties)))]))
-            });
-            let step =
-                Datum::map([("input", document::object(&parsed(input))), ("outputs", Datum::map(outputs))]);
-            ((*id).to_owned(), step)
-        });
+    let shared = Datum::map([("address", Datum::map([("properties", parsed(ADDRESS))]))]);
+    let object = |properties| document::object(&parsed(properties), &shared);
+    let steps = STEPS.iter().filter(|(id, ..)| *id != "any").map(|(id, input, outputs, _)| {
+        let outputs = outputs
+            .iter()
+            .map(|(output, properties)| ((*output).to_owned(), Datum::map([("schema", object(properties))])));
+        let step = Datum::map([("input", object(input)), ("outputs", Datum::map(outputs))]);
+        ((*id).to_owned(), step)
+    });
     Datum::map(steps)
 });
 

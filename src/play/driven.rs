@@ -1,11 +1,11 @@
 //! Drives: exchanges whose inputs come from what the subject announced.
 
 use super::finding::{Breach, Finding};
-use super::{Play, Stage};
-use crate::actor::{Part, Payload, Pieces, WireId};
+use super::{Asked, Play, Stage};
+use crate::actor::{Act, Part, Payload, Pieces, WireId};
 use crate::datum::{Datum, Kind, View};
-use crate::protocol::{self, Flaw, Setting};
-use crate::scenario::Verb;
+use crate::protocol::{self, Flaw, Setting, Turn};
+use crate::scenario::{Launch, Verb};
 
 impl Play {
     /// Sends what a drive wants to send next, or meets its step.
@@ -20,9 +20,16 @@ impl Play {
             self.give_up(why);
             return true;
         }
-        let message = self.drives.get_mut(&step).and_then(|drive| drive.next());
-        match message {
-            Some(message) => self.send_for_drive(lane, &message),
+        let turn = self.drives.get_mut(&step).and_then(|drive| drive.next());
+        self.steps[step].asked = turn.is_some();
+        match turn {
+            Some(Turn::Send(message)) => self.send_for_drive(lane, &message),
+            Some(Turn::Wait) => {}
+            Some(Turn::Signal(signal)) => self.signal_for_drive(lane, signal),
+            Some(Turn::Start) => {
+                let act = Stage::new(self, lane, None, None).start(&Launch::default(), false);
+                self.ask(act, Asked::Drive(step));
+            }
             None => {
                 let label = self.script.steps[step].label.clone();
                 let traits = self.drives.get(&step).map(|drive| drive.traits()).unwrap_or_default();
@@ -48,16 +55,22 @@ impl Play {
             bindings: &self.bindings,
             capabilities: &script.subject.capabilities,
             seed: script.knobs.seed,
+            profile: &script.name.profile,
         };
         let drive = protocol::drive(&script.name.suite, &name.text, setting)?;
         self.drives.insert(step, drive);
         Ok(())
     }
 
-    fn send_for_drive(&mut self, lane: usize, message: &Datum) {
-        if let Some(step) = self.head(lane) {
-            self.steps[step].asked = true;
+    fn signal_for_drive(&mut self, lane: usize, signal: i32) {
+        let mut stage = Stage::new(self, lane, None, None);
+        if let Some(wire) = stage.process() {
+            stage.ends_subject(wire);
+            stage.act(Act::Signal { wire, signal });
         }
+    }
+
+    fn send_for_drive(&mut self, lane: usize, message: &Datum) {
         let mut stage = Stage::new(self, lane, None, None);
         let Some(wire) = stage.connection() else {
             return self.give_up("there is no connection to drive on".into());
@@ -77,11 +90,16 @@ impl Play {
         (is_drive && self.steps[step].asked).then_some(step)
     }
 
+    /// The subject that a drive has started runs.
+    pub(super) fn drive_has_started(&mut self, step: usize) {
+        self.steps[step].asked = false;
+        self.steps[step].deadline = None;
+    }
+
     /// The drive that a message answers.
     pub(super) fn drive_takes(&self, lane: usize, view: View<'_>) -> Option<usize> {
         let step = self.pending_drive(lane)?;
-        let message = view.datum.filter(|_| view.kind == Kind::Message)?;
-        self.drives.get(&step)?.knows(message).then_some(step)
+        self.drives.get(&step)?.knows(view).then_some(step)
     }
 
     pub(super) fn take_by_drive(&mut self, step: usize, lane: usize, wire: Option<WireId>, view: View<'_>) {
@@ -89,8 +107,8 @@ impl Play {
         self.taken(lane, lane, wire, view, format!("the step {label}"));
         self.steps[step].asked = false;
         self.steps[step].deadline = None;
-        let (Some(drive), Some(answer)) = (self.drives.get_mut(&step), view.datum) else { return };
-        if let Err(flaw) = drive.take(answer) {
+        let Some(drive) = self.drives.get_mut(&step) else { return };
+        if let Err(flaw) = drive.take(view) {
             self.break_drive(step, flaw, view);
         }
     }

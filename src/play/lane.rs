@@ -298,8 +298,10 @@ impl Play {
         let act = self.wires.get(&id).and_then(|wire| wire.acts.first().copied());
         let act = act.or_else(|| self.asked.iter().find(|(_, asked)| wanted(asked)).map(|(act, _)| *act));
         let Some(act) = act else { return };
-        if let Some(Asked::Step(step)) = self.asked.remove(&act) {
-            self.meet(step);
+        match self.asked.remove(&act) {
+            Some(Asked::Step(step)) => self.meet(step),
+            Some(Asked::Drive(step)) => self.drive_has_started(step),
+            _ => {}
         }
     }
 

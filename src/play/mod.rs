@@ -133,6 +133,8 @@ enum Asked {
     Step(usize),
     /// The start of the subject before the first step.
     Subject,
+    /// A start of the subject by a drive, whose next turn then comes.
+    Drive(usize),
     /// A listener of a declared lane.
     Listener,
     /// A question whose answer is a message of this lane.

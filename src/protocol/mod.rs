@@ -44,26 +44,39 @@ pub trait Watch: Send {
     }
 }
 
-/// A sequence of exchanges whose inputs come from what the subject announced (`drive = NAME`): one message of ours, its
-/// answer, the next.
+/// A sequence of exchanges whose inputs come from what the subject announced (`drive = NAME`): a turn of ours, what comes
+/// of it, the next.
 pub trait Drive: Send {
-    /// The next message of ours, or `None` when everything was tried.
-    fn next(&mut self) -> Option<Datum>;
+    /// Our next turn, or `None` when everything was tried.
+    fn next(&mut self) -> Option<Turn>;
 
-    /// Whether a message answers what was sent last.
-    fn knows(&self, message: &Datum) -> bool;
+    /// Whether a message, or the end of the subject's process, is what our last turn waits for.
+    fn knows(&self, view: View<'_>) -> bool;
 
-    /// Takes the answer.
+    /// Takes what it knows.
     ///
     /// # Errors
     /// What is wrong with it.
-    fn take(&mut self, answer: &Datum) -> Result<(), Flaw>;
+    fn take(&mut self, view: View<'_>) -> Result<(), Flaw>;
 
     /// What was sent last, for a finding when nothing answers it.
     fn awaits(&self) -> String;
 
     /// What people should know of the whole: what could not be tried, and why.
     fn traits(&self) -> Vec<String>;
+}
+
+/// What a drive does next.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Turn {
+    /// It sends a message and waits for something.
+    Send(Datum),
+    /// It waits for something more.
+    Wait,
+    /// It sends this signal to the subject, and waits.
+    Signal(i32),
+    /// It starts the subject again, whose process has ended; the next turn comes when it runs.
+    Start,
 }
 
 /// What is wrong with an answer to a drive.
@@ -84,6 +97,8 @@ pub struct Setting<'a> {
     pub capabilities: &'a BTreeSet<String>,
     /// The seed of everything that is drawn.
     pub seed: u64,
+    /// The text that binds.
+    pub profile: &'a str,
 }
 
 /// The drive behind `drive = NAME`.

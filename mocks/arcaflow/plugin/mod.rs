@@ -23,6 +23,9 @@ const CHILD_SLEEPS: &str = "60";
 /// How long a mutant waits for work.
 const IMPATIENCE: Nanos = 200_000_000;
 
+/// How the names of mutants end that make a mistake of version 3 in another profile.
+const OTHER_PROFILES: [&str; 2] = ["-of-v1", "-of-document"];
+
 /// Makes a plugin from its command line.
 ///
 /// # Errors
@@ -33,6 +36,8 @@ pub fn make(args: &[String]) -> Result<Box<dyn Actor>, String> {
     if !mutant.is_empty() && !is_mutant("plugin", &mutant) {
         return Err(format!("the arcaflow plugin has no mutant `{mutant}`"));
     }
+    // The same mistake in another profile has a name of its own.
+    let mutant = OTHER_PROFILES.iter().find_map(|end| mutant.strip_suffix(end)).unwrap_or(&mutant).to_owned();
     let dialect = match option(&mut args, "--profile").as_deref() {
         None | Some("v3") => Dialect::V3,
         Some("v1") => Dialect::V1,

@@ -50,6 +50,9 @@ fn alike(kind: &Datum) -> Result<(), String> {
             Some("string" | "integer") | None => Ok(()),
             Some(other) => Err(format!("the keys of a map are {other}")),
         },
+        Some("one_of_string" | "one_of_int") if kind.get("types").is_none() => {
+            Err("a one-of has no `types`, which the Python SDK demands".into())
+        }
         _ => Ok(()),
     }
 }

@@ -4,15 +4,13 @@ use super::{Trial, Wanted, fit, pattern};
 use crate::datum::{Datum, Head};
 use crate::protocol::arcaflow::schema::{Bounds, Object, Scope, Type};
 
-/// How many inputs a step gets.
-const SAMPLES: u64 = 8;
 /// How deep values go.
 const DEPTH: usize = 6;
 
-/// The inputs of a step.
-pub(super) fn trials(scope: &Scope, seed: u64) -> Vec<Trial> {
+/// So many inputs of a step.
+pub(super) fn trials(scope: &Scope, seed: u64, count: u64) -> Vec<Trial> {
     let mut draw = Draw(seed);
-    let samples = (0..SAMPLES).filter_map(|nth| {
+    let samples = (0..count).filter_map(|nth| {
         let input = object(scope.root(), scope, &mut draw, DEPTH)?;
         Some(Trial::new(format!("sample {nth}"), input, Wanted::Answer))
     });
