@@ -5,6 +5,7 @@
 //! flood waits in the system's buffers; writing is queued and nobody waits for it.
 
 mod files;
+mod input;
 mod inspect;
 pub mod load;
 mod own;

@@ -1,66 +1,88 @@
 //! The standard streams and signals of our own process, for references that run as one.
 
-use std::io::{Read, Write};
+use std::io::{self, Write};
 
+use rustix::event::PollFlags;
+use rustix::fs::{FileType, fstat};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-use super::wire::{Gate, Job, ReadBuffer, Wire};
+use super::input::{Input, has};
+use super::wire::{Gate, Job, Wire};
 use super::{Outlet, came};
-use crate::actor::{CloseHow, Failure, Part, What, Why, WireId};
+use crate::actor::{ActId, CloseHow, Failure, Part, Pieces, What, Why, WireId};
 
-/// Our own standard input, output and error as one wire. They may be anything, so threads read and write them.
+/// What a pipe that is ready takes at once. Source: pipe(7), "PIPE_BUF".
+const AT_ONCE: usize = 4096;
+
+/// Our own standard input, output and error as one wire.
 pub(super) fn stdio(outlet: &Outlet) -> Wire {
-    let reader = outlet.clone();
-    std::thread::spawn(move || read_stdin(&reader));
-    let (jobs, mut queue) = mpsc::unbounded_channel();
-    let outlet = outlet.clone();
-    let writer = tokio::task::spawn_blocking(move || {
-        while let Some(job) = queue.blocking_recv() {
-            write_job(job, &outlet);
-        }
-    });
-    Wire::new(jobs, writer, Vec::new(), Gate::open())
+    let reader = tokio::spawn(read(outlet.clone()));
+    let (jobs, queue) = mpsc::unbounded_channel();
+    let writer = tokio::spawn(write(queue, outlet.clone()));
+    Wire::new(jobs, writer, vec![reader], Gate::open())
 }
 
-fn read_stdin(outlet: &Outlet) {
-    let mut buffer = ReadBuffer::new();
-    let mut stdin = std::io::stdin().lock();
-    loop {
-        let what = match stdin.read(buffer.room()) {
-            Ok(0) | Err(_) => What::Ended { wire: WireId::STDIO, part: Part::Main },
-            Ok(length) => came(WireId::STDIO, Part::Main, buffer.take(length)),
-        };
-        let is_end = matches!(what, What::Ended { .. });
-        if outlet.blocking_send(what).is_err() || is_end {
+async fn read(outlet: Outlet) {
+    let mut input = Input::open();
+    while let Some(bytes) = input.next().await {
+        if outlet.send(came(WireId::STDIO, Part::Main, bytes)).await.is_err() {
             return;
         }
     }
+    let _ = outlet.send(What::Ended { wire: WireId::STDIO, part: Part::Main }).await;
 }
 
-fn write_job(job: Job, outlet: &Outlet) {
-    match job {
-        Job::Write { act, part, bytes, pieces } => {
-            for piece in pieces.cut(&bytes) {
-                let result = match part {
-                    Part::Main => write_and_flush(&mut std::io::stdout().lock(), piece),
-                    Part::Stderr => write_and_flush(&mut std::io::stderr().lock(), piece),
-                };
-                if let Err(error) = result {
-                    let why = Why { failure: Failure::Peer, text: error.to_string() };
-                    let _ = outlet.blocking_send(What::Failed { act, taken: 0, why });
-                    return;
+async fn write(mut queue: mpsc::UnboundedReceiver<Job>, outlet: Outlet) {
+    while let Some(job) = queue.recv().await {
+        match job {
+            Job::Write { act, part, bytes, pieces } => {
+                if let Err(error) = write_pieces(part, bytes, pieces).await {
+                    let _ = outlet.send(failed(act, &error)).await;
                 }
             }
+            Job::Close(CloseHow::Write | CloseHow::Both) => close_stdout(),
+            Job::Close(_) | Job::Exit(_) => {}
         }
-        Job::Close(CloseHow::Write | CloseHow::Both) => close_stdout(),
-        Job::Close(_) | Job::Exit(_) => {}
     }
 }
 
-fn write_and_flush(sink: &mut impl Write, bytes: &[u8]) -> std::io::Result<()> {
-    sink.write_all(bytes)?;
-    sink.flush()
+fn failed(act: ActId, error: &io::Error) -> What {
+    What::Failed { act, taken: 0, why: Why { failure: Failure::Peer, text: error.to_string() } }
+}
+
+/// Writes here what is taken at once, and in a thread what may have to wait: the reader may wait for us to read.
+async fn write_pieces(part: Part, bytes: Vec<u8>, pieces: Pieces) -> io::Result<()> {
+    let length = bytes.len();
+    let write = move || pieces.cut(&bytes).into_iter().try_for_each(|piece| put(part, piece));
+    if length <= AT_ONCE && takes_at_once(part) {
+        write()
+    } else {
+        tokio::task::spawn_blocking(write).await?
+    }
+}
+
+fn put(part: Part, bytes: &[u8]) -> io::Result<()> {
+    fn all(mut sink: impl Write, bytes: &[u8]) -> io::Result<()> {
+        sink.write_all(bytes)?;
+        sink.flush()
+    }
+    match part {
+        Part::Main => all(io::stdout().lock(), bytes),
+        Part::Stderr => all(io::stderr().lock(), bytes),
+    }
+}
+
+/// Whether a stream is a pipe with room.
+fn takes_at_once(part: Part) -> bool {
+    fn takes(stream: &impl std::os::fd::AsFd) -> bool {
+        let is_pipe = fstat(stream).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode).is_fifo());
+        is_pipe && has(stream, PollFlags::OUT)
+    }
+    match part {
+        Part::Main => takes(&io::stdout()),
+        Part::Stderr => takes(&io::stderr()),
+    }
 }
 
 /// The reader of our output sees its end although we live on.

@@ -17,7 +17,8 @@ use tokio::net::UnixStream;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-use super::wire::{Gate, Job, ReadBuffer, until_taken};
+use super::input::Input;
+use super::wire::{Gate, Job, until_taken};
 use super::{Outlet, came};
 use crate::actor::{CloseHow, Exit, Failure, Part, Peer, Pieces, What, Why, WireId};
 
@@ -66,7 +67,7 @@ pub async fn main(socket: &Path) -> io::Result<i32> {
     };
     let hello = serde_json::to_vec(&hello).map_err(io::Error::other)?;
     sink.write_all(&frame(HELLO, &hello)).await?;
-    std::thread::spawn(move || read_stdin(&frames));
+    tokio::spawn(read_stdin(frames));
     tokio::spawn(async move {
         while let Some(bytes) = outgoing.recv().await {
             if sink.write_all(&bytes).await.is_err() {
@@ -108,19 +109,14 @@ fn stdout_is_empty() -> Option<bool> {
     rustix::io::ioctl_fionread(io::stdout()).ok().map(|left| left == 0)
 }
 
-fn read_stdin(frames: &mpsc::Sender<Vec<u8>>) {
-    use std::io::Read;
-    let mut buffer = ReadBuffer::new();
-    let mut stdin = io::stdin().lock();
-    loop {
-        let (bytes, is_end) = match stdin.read(buffer.room()) {
-            Ok(0) | Err(_) => (frame(END, &[]), true),
-            Ok(length) => (frame(BYTES, &buffer.take(length)), false),
-        };
-        if frames.blocking_send(bytes).is_err() || is_end {
+async fn read_stdin(frames: mpsc::Sender<Vec<u8>>) {
+    let mut input = Input::open();
+    while let Some(bytes) = input.next().await {
+        if frames.send(frame(BYTES, &bytes)).await.is_err() {
             return;
         }
     }
+    let _ = frames.send(frame(END, &[])).await;
 }
 
 fn watch_signals(frames: &mpsc::Sender<Vec<u8>>) {

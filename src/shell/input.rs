@@ -1,0 +1,80 @@
+//! Our own standard input, which may be anything.
+
+use std::io::{Read, Stdin, stdin};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::sync::mpsc;
+
+use super::wire::ReadBuffer;
+
+/// How many reads a thread may be ahead.
+const AHEAD: usize = 16;
+
+/// Reads standard input without a thread where the system tells when there is something to read: most references live
+/// for a few milliseconds, of which a thread would take a good part.
+pub(super) enum Input {
+    /// A pipe, a socket or a terminal. It stays blocking, as others may share it.
+    Watched(AsyncFd<Stdin>, ReadBuffer),
+    /// A file, whose reads nobody can wait for.
+    Thread(mpsc::Receiver<Vec<u8>>),
+}
+
+impl Input {
+    /// Must be called in a runtime.
+    pub(super) fn open() -> Self {
+        #[expect(
+            deprecated,
+            reason = "the form that is not deprecated is unsafe; nobody closes standard input"
+        )]
+        let watched = AsyncFd::with_interest(stdin(), Interest::READABLE);
+        match watched {
+            Ok(watched) => Self::Watched(watched, ReadBuffer::new()),
+            Err(_) => {
+                let (read, taken) = mpsc::channel(AHEAD);
+                std::thread::spawn(move || read_all(&read));
+                Self::Thread(taken)
+            }
+        }
+    }
+
+    /// The next bytes; `None` at the end.
+    pub(super) async fn next(&mut self) -> Option<Vec<u8>> {
+        match self {
+            Self::Watched(stdin, buffer) => next_watched(stdin, buffer).await,
+            Self::Thread(taken) => taken.recv().await,
+        }
+    }
+}
+
+async fn next_watched(stdin: &AsyncFd<Stdin>, buffer: &mut ReadBuffer) -> Option<Vec<u8>> {
+    loop {
+        let mut ready = stdin.readable().await.ok()?;
+        // Asked again, since a read of a blocking stream that is empty would stop everything.
+        if has(stdin.get_ref(), PollFlags::IN) {
+            return match rustix::io::read(stdin.get_ref(), buffer.room()) {
+                Ok(0) | Err(_) => None,
+                Ok(length) => Some(buffer.take(length)),
+            };
+        }
+        ready.clear_ready();
+    }
+}
+
+fn read_all(read: &mpsc::Sender<Vec<u8>>) {
+    let mut buffer = ReadBuffer::new();
+    let mut stdin = stdin().lock();
+    while let Ok(length @ 1..) = stdin.read(buffer.room()) {
+        if read.blocking_send(buffer.take(length)).is_err() {
+            return;
+        }
+    }
+}
+
+/// Whether a stream is ready now; one that is broken or at its end is.
+pub(super) fn has(stream: &impl std::os::fd::AsFd, what: PollFlags) -> bool {
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    let mut asked = [PollFd::new(stream, what)];
+    poll(&mut asked, Some(&now)).is_ok_and(|ready| ready > 0)
+}
