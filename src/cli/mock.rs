@@ -17,7 +17,7 @@ use crate::transcript::Record;
 pub struct Args {
     /// The suite, the role, then the reference's own arguments; `--help` after them tells which.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    words: Vec<String>,
+    pub(super) words: Vec<String>,
 }
 
 /// Nothing is kept of a reference's run.

@@ -64,14 +64,14 @@ enum Command {
 
 /// Runs the command line; gives the exit status.
 pub fn main() -> i32 {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
+    let command = match plain().map_or_else(|| Cli::try_parse().map(|cli| cli.command), Ok) {
+        Ok(command) => command,
         Err(error) => {
             let _ = error.print();
             return if error.use_stderr() { exit::WRONG_INPUT } else { exit::GOOD };
         }
     };
-    let result = match cli.command {
+    let result = match command {
         Command::Run(args) => run::run(*args),
         Command::List(args) => list::list(&args),
         Command::Explain(args) => explain::explain(&args),
@@ -89,6 +89,21 @@ pub fn main() -> i32 {
         wrong.print();
         exit::WRONG_INPUT
     })
+}
+
+/// The commands that are started again and again in each run, whose words need no parser: to build one takes longer
+/// than many a case.
+fn plain() -> Option<Command> {
+    let mut words = std::env::args_os().skip(1).map(std::ffi::OsString::into_string);
+    let command = words.next()?.ok()?;
+    let words = words.collect::<Result<Vec<_>, _>>().ok()?;
+    match (command.as_str(), words.split_first()) {
+        ("mock", _) => Some(Command::Mock(mock::Args { words })),
+        ("relay", Some((socket, rest))) if !socket.starts_with('-') => {
+            Some(Command::Relay(relay::Args { socket: socket.into(), rest: rest.to_vec() }))
+        }
+        _ => None,
+    }
 }
 
 /// Input that is wrong, with what to do about it.

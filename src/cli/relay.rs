@@ -8,10 +8,10 @@ use super::Wrong;
 #[derive(clap::Args, Debug)]
 pub struct Args {
     /// The socket of the harness.
-    socket: PathBuf,
+    pub(super) socket: PathBuf,
     /// What the subject adds to the command line; the harness sees it.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    rest: Vec<String>,
+    pub(super) rest: Vec<String>,
 }
 
 /// Relays our standard streams until the harness says exit.
