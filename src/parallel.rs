@@ -1,10 +1,13 @@
 //! Work that every core takes part in.
 
 use std::panic::resume_unwind;
+use std::sync::LazyLock;
 
-/// How many cores we may use.
+/// How many cores we may use; the system is asked once, as it takes long to tell.
 pub(crate) fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+    static CORES: LazyLock<usize> =
+        LazyLock::new(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get));
+    *CORES
 }
 
 /// The same for each of many, by every core, in their order.

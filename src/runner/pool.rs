@@ -7,6 +7,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::actor::Nanos;
+use crate::parallel::cores;
 
 /// What a worker is given to do, with the runtime that it has.
 type Job<'env> = Box<dyn FnOnce(&io::Result<Runtime>) + Send + 'env>;
@@ -16,28 +17,33 @@ type Waits = (Nanos, Nanos);
 
 /// So many workers and what is left for them to do, ordered by how long it waits.
 ///
-/// Every other worker begins with what waits longest: so nothing long is begun last, and while those workers wait, the
-/// others have the cores.
+/// What waits takes a worker and no core, so the longest begins first, beside what does not wait. Of that only a few play
+/// at once, enough for the cores: more would not end sooner, but get in each other's way.
 pub struct Pool<'env> {
+    workers: usize,
     left: Mutex<Left<'env>>,
     changed: Condvar,
 }
 
+#[derive(Default)]
 struct Left<'env> {
     /// What waits longest stands first; of equals what came last.
     jobs: VecDeque<(Waits, Job<'env>)>,
+    /// How many that do not wait are being played.
+    busy: usize,
     is_closed: bool,
 }
+
+/// How many that do not wait play at once on each core: each also lets the others go on while it waits for its subject.
+const BUSY: usize = 3;
 
 impl<'env> Pool<'env> {
     /// Has `workers` workers, at least one, for as long as `with` takes.
     pub fn scope<R>(workers: usize, with: impl FnOnce(&Self) -> R) -> R {
-        let left = Left { jobs: VecDeque::new(), is_closed: false };
-        let pool = Self { left: Mutex::new(left), changed: Condvar::new() };
+        let pool = Self { workers: workers.max(1), left: Mutex::default(), changed: Condvar::new() };
         std::thread::scope(|scope| {
-            for worker in 0..workers.max(1) {
-                let pool = &pool;
-                scope.spawn(move || pool.work(worker % 2 == 1));
+            for _ in 0..pool.workers {
+                scope.spawn(|| pool.work());
             }
             let _closed_at_last = Closing(&pool);
             with(&pool)
@@ -52,21 +58,29 @@ impl<'env> Pool<'env> {
         self.changed.notify_one();
     }
 
-    fn work(&self, longest_first: bool) {
+    fn work(&self) {
         let runtime = Builder::new_current_thread().enable_all().build();
-        while let Some(job) = self.next(longest_first) {
+        while let Some((waits, job)) = self.next() {
             job(&runtime);
+            if !is_waiting(waits) {
+                self.left().busy -= 1;
+            }
         }
     }
 
     /// Waits for something to do; `None` once there is nothing left and nothing will come.
-    fn next(&self, longest_first: bool) -> Option<Job<'env>> {
+    fn next(&self) -> Option<(Waits, Job<'env>)> {
         let mut left = self.left();
         loop {
-            let one_waits = left.jobs.front().is_some_and(|(waits, _)| *waits != (0, 0));
-            let next = if longest_first && one_waits { left.jobs.pop_front() } else { left.jobs.pop_back() };
-            if next.is_some() || left.is_closed {
-                return next.map(|(_, job)| job);
+            if let Some(next) = left.pick(self.workers) {
+                if left.jobs.front().is_none_or(|(waits, _)| !is_waiting(*waits) && is_waiting(next.0)) {
+                    // More of the rest may play now, or there is no rest.
+                    self.changed.notify_all();
+                }
+                return Some(next);
+            }
+            if left.is_closed && left.jobs.is_empty() {
+                return None;
             }
             left = self.changed.wait(left).unwrap_or_else(PoisonError::into_inner);
         }
@@ -75,6 +89,25 @@ impl<'env> Pool<'env> {
     fn left(&self) -> MutexGuard<'_, Left<'env>> {
         self.left.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+impl<'env> Left<'env> {
+    fn pick(&mut self, workers: usize) -> Option<(Waits, Job<'env>)> {
+        let one_waits = is_waiting(self.jobs.front()?.0);
+        let most = if one_waits { workers.div_ceil(2) } else { workers };
+        if !is_waiting(self.jobs.back()?.0) && self.busy < most.min(BUSY * cores()) {
+            self.busy += 1;
+            self.jobs.pop_back()
+        } else if one_waits {
+            self.jobs.pop_front()
+        } else {
+            None
+        }
+    }
+}
+
+fn is_waiting(waits: Waits) -> bool {
+    waits != (0, 0)
 }
 
 /// Sends the workers home when it is dropped, also by a panic: else nobody would ever end them.
@@ -114,17 +147,16 @@ mod tests {
     #[test]
     fn of_equals_the_first_comes_first_and_what_takes_longest_has_a_worker() {
         let order = Mutex::new(Vec::new());
-        let left = Left { jobs: VecDeque::new(), is_closed: true };
-        let pool = Pool { left: Mutex::new(left), changed: Condvar::new() };
+        let pool = Pool { workers: 2, left: Mutex::default(), changed: Condvar::new() };
         for (name, waits) in [("a", (0, 0)), ("b", (0, 5)), ("c", (0, 0)), ("d", (1, 0))] {
             let order = &order;
             pool.add(waits, Box::new(move |_| order.lock().expect("no panic").push(name)));
         }
         let none = Err(io::Error::other("not needed"));
-        for longest_first in [false, true, false, false] {
-            pool.next(longest_first).expect("there is one left")(&none);
+        for _ in 0..4 {
+            pool.next().expect("there is one left").1(&none);
         }
-        assert!(pool.next(true).is_none());
-        assert_eq!(*order.lock().expect("no panic"), ["a", "d", "c", "b"]);
+        assert!(pool.left().pick(2).is_none());
+        assert_eq!(*order.lock().expect("no panic"), ["a", "d", "b", "c"]);
     }
 }
