@@ -1,5 +1,7 @@
 //! The first difference between what was expected and what came.
 
+use std::fmt::Display;
+
 use super::{Datum, Path, brief};
 
 /// How a value differs from a pattern. Part of the identity of a finding, so names never change.
@@ -51,18 +53,18 @@ pub struct Mismatch {
 
 impl Mismatch {
     /// A difference at this very value.
-    pub fn new(kind: MismatchKind, wanted: impl Into<String>, got: impl Into<String>) -> Self {
-        Self { path: Path::root(), kind, wanted: wanted.into(), got: got.into() }
+    pub fn new(kind: MismatchKind, wanted: impl Display, got: impl Display) -> Self {
+        Self { path: Path::root(), kind, wanted: wanted.to_string(), got: got.to_string() }
     }
 
     /// A difference at this very value: another value where this was wanted.
-    pub fn value(wanted: impl Into<String>, got: &Datum) -> Self {
+    pub fn value(wanted: impl Display, got: &Datum) -> Self {
         Self::new(MismatchKind::Value, wanted, brief(got))
     }
 
     /// A difference at this very value: a value of another type.
-    pub fn of_type(wanted: impl Into<String>, got: &Datum) -> Self {
-        Self::new(MismatchKind::Type, wanted, format!("{} {}", got.kind(), brief(got)))
+    pub fn of_type(wanted: impl Display, got: &Datum) -> Self {
+        Self::new(MismatchKind::Type, wanted, format_args!("{} {}", got.kind(), brief(got)))
     }
 
     /// The same difference, seen from the map that holds it under `key`.
@@ -78,7 +80,7 @@ impl Mismatch {
     }
 }
 
-impl std::fmt::Display for Mismatch {
+impl Display for Mismatch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         if self.path.depth() > 0 {
             write!(f, "at {}: ", self.path)?;

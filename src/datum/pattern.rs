@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashSet};
+use std::fmt::{Display, from_fn};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -34,23 +35,31 @@ impl<'a> View<'a> {
         Self { kind: Kind::Message, datum: Some(datum) }
     }
 
-    /// The value, where only a present value of a message will do.
+    /// The value, where only a present value of a message will do. What was wanted is put into words only where it
+    /// is not there: most patterns are tried on what is not for them.
     ///
     /// # Errors
     /// A mismatch that says what was wanted.
-    pub fn message(self, wanted: &str) -> Result<&'a Datum, Mismatch> {
+    pub fn message(self, wanted: impl Display) -> Result<&'a Datum, Mismatch> {
         if self.kind != Kind::Message {
-            let got = self.to_string();
-            return Err(Mismatch::new(MismatchKind::Observation, wanted, got));
+            return Err(Mismatch::new(MismatchKind::Observation, wanted, self));
         }
         self.datum.ok_or_else(|| Mismatch::new(MismatchKind::Missing, wanted, "nothing"))
+    }
+
+    /// Compares with a value.
+    ///
+    /// # Errors
+    /// The difference, or that there is no value of a message.
+    pub(super) fn equals(self, wanted: &Datum, compare: Compare) -> Result<(), Mismatch> {
+        equal(wanted, self.message(from_fn(|f| f.write_str(&brief(wanted))))?, compare)
     }
 }
 
 /// Longest reason of malformed bytes that is shown, in characters.
 const REASON: usize = 500;
 
-impl std::fmt::Display for View<'_> {
+impl Display for View<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match (self.kind, self.datum) {
             (Kind::Message, Some(datum)) => f.write_str(&brief(datum)),
@@ -163,7 +172,8 @@ pub struct Names {
 #[derive(Clone, Debug)]
 pub struct Pattern {
     span: Range<usize>,
-    form: Shape,
+    /// Shared, as every case has a script of its own.
+    form: Arc<Shape>,
 }
 
 #[derive(Clone, Debug)]
@@ -207,7 +217,7 @@ impl Pattern {
                 return Err(SyntaxError { span: node.span.clone(), message });
             }
         };
-        Ok(Self { span: node.span.clone(), form })
+        Ok(Self { span: node.span.clone(), form: Arc::new(form) })
     }
 
     /// Where it stands in its text, in bytes.
@@ -220,28 +230,31 @@ impl Pattern {
     /// # Errors
     /// The difference.
     pub fn matches(&self, view: View<'_>, scope: &mut Scope<'_>) -> Result<(), Mismatch> {
-        match &self.form {
+        match &*self.form {
             Shape::Matcher(matcher) => matcher.matches(view, scope),
             Shape::Array { before, after, .. } => self.match_array(before, after.as_deref(), view, scope),
             Shape::Map { entries, open, .. } => self.match_map(entries, *open, view, scope),
             Shape::Tag(number, _, inner) => match view.message("a tag")? {
                 Datum::Tag(got, _, datum) if got == number => inner.matches(View::of(datum), scope),
-                other => Err(Mismatch::of_type(format!("tag {number}"), other)),
+                other => Err(Mismatch::of_type(format_args!("tag {number}"), other)),
             },
-            Shape::Exact(wanted) => equal(wanted, view.message(&brief(wanted))?, scope.compare),
             _ => {
                 let wanted = self.value_in(scope)?;
-                equal(&wanted, view.message(&brief(&wanted))?, scope.compare)
+                view.equals(&wanted, scope.compare)
             }
         }
     }
 
-    pub(super) fn value_in(&self, scope: &Scope<'_>) -> Result<Datum, Mismatch> {
+    pub(super) fn value_in(&self, scope: &Scope<'_>) -> Result<Cow<'_, Datum>, Mismatch> {
+        if let Shape::Exact(datum) = &*self.form {
+            return Ok(Cow::Borrowed(datum));
+        }
         let mut bindings = Cow::Borrowed(scope.bindings);
         for (name, value) in &scope.bound {
             bindings.to_mut().set(name.clone(), value.clone());
         }
         self.value(&bindings)
+            .map(Cow::Owned)
             .map_err(|why| Mismatch::new(MismatchKind::Value, why, "nothing to compare with"))
     }
 
@@ -260,8 +273,10 @@ impl Pattern {
             pattern.matches(view, scope).map_err(|mismatch| mismatch.under_index(index))?;
         }
         if items.len() < before.len() + tail.len() {
-            let wanted = format!("at least {} elements", before.len() + tail.len());
-            return Err(Mismatch::new(MismatchKind::Length, wanted, format!("{} elements", items.len())));
+            let least = before.len() + tail.len();
+            let (wanted, got) =
+                (format_args!("at least {least} elements"), format_args!("{} elements", items.len()));
+            return Err(Mismatch::new(MismatchKind::Length, wanted, got));
         }
         if after.is_none() && items.len() > before.len() {
             let extra = Mismatch::new(MismatchKind::Extra, "no further element", brief(&items[before.len()]));
@@ -292,7 +307,7 @@ impl Pattern {
         let mut named = Vec::with_capacity(entries.len());
         for (key, pattern) in entries {
             let key = key.value_in(scope)?;
-            let found = got.iter().find(|(name, _)| equal(&key, name, scope.compare).is_ok());
+            let found = got.iter().find(|(name, _)| same(&key, name, scope.compare));
             let view = View { kind: Kind::Message, datum: found.map(|(_, value)| value) };
             pattern.matches(view, scope).map_err(|mismatch| mismatch.under(&key))?;
             named.push(key);
@@ -300,7 +315,7 @@ impl Pattern {
         if open {
             return Ok(());
         }
-        let is_named = |name: &Datum| named.iter().any(|key| equal(key, name, scope.compare).is_ok());
+        let is_named = |name: &Datum| named.iter().any(|key| same(key, name, scope.compare));
         match got.iter().find(|(name, _)| !is_named(name)) {
             Some((name, value)) => {
                 Err(Mismatch::new(MismatchKind::Extra, "no such key", brief(value)).under(name))
@@ -317,7 +332,7 @@ impl Pattern {
         let all = |patterns: &[Pattern]| {
             patterns.iter().map(|item| item.value(bindings)).collect::<Result<Vec<_>, _>>()
         };
-        Ok(match &self.form {
+        Ok(match &*self.form {
             Shape::Exact(datum) => datum.clone(),
             Shape::Template(text, head) => {
                 let text = bindings.insert_into(text).map_err(|name| format!("`{name}` is not bound"))?;
@@ -351,7 +366,7 @@ impl Pattern {
     /// Where and why it is open.
     pub fn closed(&self) -> Result<(), SyntaxError> {
         let open = |message: &str| Err(SyntaxError { span: self.span.clone(), message: message.into() });
-        match &self.form {
+        match &*self.form {
             Shape::Exact(_) | Shape::Template(..) => Ok(()),
             Shape::Array { after: Some(_), .. } | Shape::Map { open: true, .. } => {
                 open("`...` leaves open what to send")
@@ -370,7 +385,7 @@ impl Pattern {
 
     /// Collects the names that it needs and gives.
     pub fn names(&self, names: &mut Names) {
-        match &self.form {
+        match &*self.form {
             Shape::Exact(_) => {}
             Shape::Template(text, _) => names.uses.extend(mentioned(text).into_iter().map(str::to_owned)),
             Shape::Chunks(_, items) | Shape::Embedded(items) => {
@@ -392,7 +407,7 @@ impl Pattern {
 
     /// Whether it speaks of this kind of observation at its top (through `$oneof` and `$let` too).
     pub fn speaks_of(&self, kind: Kind) -> bool {
-        match &self.form {
+        match &*self.form {
             Shape::Matcher(matcher) => matcher.speaks_of(kind),
             _ => kind == Kind::Message,
         }
@@ -421,22 +436,35 @@ fn compile_map(nodes: &[(Node, Node)], head: Head) -> Result<Shape, SyntaxError>
 }
 
 /// The first key that occurs twice.
-fn duplicate(entries: &[(Datum, Datum)]) -> Option<&Datum> {
+fn duplicate<'a>(entries: &'a [(Datum, Datum)]) -> Option<&'a Datum> {
     if entries.len() <= 8 {
         let twice = |at: usize| entries[..at].iter().any(|(key, _)| *key == entries[at].0);
         return (1..entries.len()).find(|at| twice(*at)).map(|at| &entries[at].0);
     }
     let mut seen = HashSet::with_capacity(entries.len());
-    entries.iter().map(|(key, _)| key).find(|key| !seen.insert(key.to_string()))
+    let name = |key: &'a Datum| match key {
+        Datum::Text(text, _) => (true, Cow::Borrowed(text.as_str())),
+        other => (false, Cow::Owned(other.to_string())),
+    };
+    entries.iter().map(|(key, _)| key).find(|key| !seen.insert(name(key)))
 }
 
 /// Compares two values by meaning: widths of heads and chunks do not matter, the order of keys does not matter.
+///
+/// # Errors
+/// The first difference.
 pub fn equal(wanted: &Datum, got: &Datum, compare: Compare) -> Result<(), Mismatch> {
-    let same = match (wanted, got) {
-        (Datum::Gen(generated), other) => return equal_generated(generated, other),
-        (Datum::Array(a, _), Datum::Array(b, _)) => return equal_arrays(a, b, compare),
-        (Datum::Map(a, _), Datum::Map(b, _)) => return equal_maps(a, b, compare),
-        (Datum::Tag(a, _, x), Datum::Tag(b, _, y)) if a == b => return equal(x, y, compare),
+    if same(wanted, got, compare) { Ok(()) } else { Err(difference(wanted, got, compare)) }
+}
+
+/// Whether two values mean the same.
+fn same(wanted: &Datum, got: &Datum, compare: Compare) -> bool {
+    let all = |a: &[Datum], b: &[Datum]| a.iter().zip(b).all(|(a, b)| same(a, b, compare));
+    match (wanted, got) {
+        (Datum::Gen(generated), other) => equals_generated(generated, other),
+        (Datum::Array(a, _), Datum::Array(b, _)) => a.len() == b.len() && all(a, b),
+        (Datum::Map(a, _), Datum::Map(b, _)) => same_maps(a, b, compare),
+        (Datum::Tag(a, _, x), Datum::Tag(b, _, y)) => a == b && same(x, y, compare),
         (Datum::Int(a), Datum::Int(b)) => a.value() == b.value(),
         (Datum::Float(a, _), Datum::Float(b, _)) => a == b || (a.is_nan() && b.is_nan()),
         (Datum::Int(int), Datum::Float(float, _)) | (Datum::Float(float, _), Datum::Int(int))
@@ -449,53 +477,73 @@ pub fn equal(wanted: &Datum, got: &Datum, compare: Compare) -> Result<(), Mismat
         (Datum::Chunks(..), _) | (_, Datum::Chunks(..)) if wanted.kind() == got.kind() => {
             wanted.as_text() == got.as_text() && wanted.as_bytes() == got.as_bytes()
         }
-        (a, b) if a.kind() != b.kind() => return Err(Mismatch::of_type(brief(wanted), got)),
         (a, b) => a == b,
-    };
-    if same { Ok(()) } else { Err(Mismatch::value(brief(wanted), got)) }
+    }
 }
 
-fn equal_generated(generated: &super::Generated, got: &Datum) -> Result<(), Mismatch> {
-    let same = match got {
+fn equals_generated(generated: &super::Generated, got: &Datum) -> bool {
+    match got {
         Datum::Gen(other) => generated == other,
-        _ if got.kind() != generated.kind() => return Err(Mismatch::of_type(generated.to_string(), got)),
+        _ if got.kind() != generated.kind() => false,
         _ => match (got.as_text(), got.as_bytes()) {
             (Some(text), _) => generated.equals(text.as_bytes()),
             (None, Some(bytes)) => generated.equals(&bytes),
             (None, None) => false,
         },
+    }
+}
+
+fn same_maps(wanted: &[(Datum, Datum)], got: &[(Datum, Datum)], compare: Compare) -> bool {
+    let has = |(key, value): &(Datum, Datum)| {
+        value_of(got, key, compare).is_some_and(|other| same(value, other, compare))
     };
-    if same { Ok(()) } else { Err(Mismatch::value(generated.to_string(), got)) }
+    duplicate(got).is_none()
+        && wanted.iter().all(has)
+        && got.iter().all(|(key, _)| value_of(wanted, key, compare).is_some())
 }
 
-fn equal_arrays(wanted: &[Datum], got: &[Datum], compare: Compare) -> Result<(), Mismatch> {
-    for (index, (a, b)) in wanted.iter().zip(got).enumerate() {
-        equal(a, b, compare).map_err(|mismatch| mismatch.under_index(index))?;
-    }
-    if wanted.len() == got.len() {
-        return Ok(());
-    }
-    let length = |items: &[Datum]| format!("{} elements", items.len());
-    Err(Mismatch::new(MismatchKind::Length, length(wanted), length(got)))
+fn value_of<'a>(entries: &'a [(Datum, Datum)], key: &Datum, compare: Compare) -> Option<&'a Datum> {
+    entries.iter().find(|(name, _)| same(key, name, compare)).map(|(_, value)| value)
 }
 
-fn equal_maps(wanted: &[(Datum, Datum)], got: &[(Datum, Datum)], compare: Compare) -> Result<(), Mismatch> {
+/// The first difference between values that are not the same.
+fn difference(wanted: &Datum, got: &Datum, compare: Compare) -> Mismatch {
+    match (wanted, got) {
+        (Datum::Array(a, _), Datum::Array(b, _)) => {
+            match a.iter().zip(b).position(|(a, b)| !same(a, b, compare)) {
+                Some(at) => difference(&a[at], &b[at], compare).under_index(at),
+                None => {
+                    let length = |items: &[Datum]| format!("{} elements", items.len());
+                    Mismatch::new(MismatchKind::Length, length(a), length(b))
+                }
+            }
+        }
+        (Datum::Map(a, _), Datum::Map(b, _)) => difference_of_maps(a, b, compare),
+        (Datum::Tag(a, _, x), Datum::Tag(b, _, y)) if a == b => difference(x, y, compare),
+        (Datum::Int(_), Datum::Float(..)) | (Datum::Float(..), Datum::Int(_))
+            if compare == Compare::ByValue =>
+        {
+            Mismatch::value(brief(wanted), got)
+        }
+        (a, b) if a.kind() != b.kind() => Mismatch::of_type(brief(wanted), got),
+        _ => Mismatch::value(brief(wanted), got),
+    }
+}
+
+fn difference_of_maps(wanted: &[(Datum, Datum)], got: &[(Datum, Datum)], compare: Compare) -> Mismatch {
     if let Some(key) = duplicate(got) {
-        return Err(Mismatch::new(MismatchKind::Duplicate, "each key once", brief(key)).under(key));
+        return Mismatch::new(MismatchKind::Duplicate, "each key once", brief(key)).under(key);
     }
-    let find = |entries: &[(Datum, Datum)], key: &Datum| {
-        entries.iter().position(|(name, _)| equal(key, name, compare).is_ok())
-    };
     for (key, value) in wanted {
-        match find(got, key) {
-            Some(at) => equal(value, &got[at].1, compare).map_err(|mismatch| mismatch.under(key))?,
-            None => return Err(Mismatch::new(MismatchKind::Missing, brief(value), "nothing").under(key)),
+        match value_of(got, key, compare) {
+            Some(other) if same(value, other, compare) => {}
+            Some(other) => return difference(value, other, compare).under(key),
+            None => return Mismatch::new(MismatchKind::Missing, brief(value), "nothing").under(key),
         }
     }
-    match got.iter().find(|(key, _)| find(wanted, key).is_none()) {
-        Some((key, value)) => Err(Mismatch::new(MismatchKind::Extra, "no such key", brief(value)).under(key)),
-        None => Ok(()),
-    }
+    let further = got.iter().find(|(key, _)| value_of(wanted, key, compare).is_none());
+    let (key, value) = further.unwrap_or(&got[0]);
+    Mismatch::new(MismatchKind::Extra, "no such key", brief(value)).under(key)
 }
 
 #[cfg(test)]

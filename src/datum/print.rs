@@ -95,22 +95,33 @@ fn float(value: f64, width: Width, f: &mut Formatter<'_>) -> fmt::Result {
 /// so that a subject's text does nothing to a terminal; `${` is doubled, so that it inserts nothing when read.
 fn quote(text: &str, f: &mut Formatter<'_>) -> fmt::Result {
     f.write_char('"')?;
-    for c in text.replace("${", "$${").chars() {
+    let mut written = 0;
+    for (at, c) in text.char_indices().filter(|(at, c)| is_escaped(*c, &text[*at..])) {
+        f.write_str(&text[written..at])?;
+        written = at + c.len_utf8();
         match c {
             '"' => f.write_str("\\\"")?,
             '\\' => f.write_str("\\\\")?,
             '\n' => f.write_str("\\n")?,
             '\r' => f.write_str("\\r")?,
             '\t' => f.write_str("\\t")?,
-            c if c.is_control()
-                || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}') =>
-            {
-                write!(f, "\\u{:04x}", c as u32)?;
-            }
-            c => f.write_char(c)?,
+            '$' => f.write_str("$$")?,
+            c => write!(f, "\\u{:04x}", c as u32)?,
         }
     }
+    f.write_str(&text[written..])?;
     f.write_char('"')
+}
+
+/// Whether the first character of a text cannot stand for itself.
+fn is_escaped(c: char, text: &str) -> bool {
+    match c {
+        '"' | '\\' => true,
+        '$' => text.starts_with("${"),
+        ' '..='~' => false,
+        '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' => true,
+        c => c.is_control(),
+    }
 }
 
 fn hex(bytes: &[u8], f: &mut Formatter<'_>) -> fmt::Result {

@@ -126,8 +126,16 @@ fn size(piece: &Piece) -> u64 {
 fn hex(bytes: &[u8], size: u64) -> String {
     const SHOWN: usize = 160;
     let shown = &bytes[..bytes.len().min(SHOWN)];
-    let groups: Vec<String> =
-        shown.chunks(4).map(|group| group.iter().map(|byte| format!("{byte:02x}")).collect()).collect();
-    let more = if size > shown.len() as u64 { format!(" … {size} bytes") } else { String::new() };
-    groups.join(" ") + &more
+    let digit = |half: u8| char::from(b"0123456789abcdef"[usize::from(half)]);
+    let mut text = String::with_capacity(shown.len() * 9 / 4);
+    for (at, byte) in shown.iter().enumerate() {
+        if at > 0 && at % 4 == 0 {
+            text.push(' ');
+        }
+        text.extend([digit(byte >> 4), digit(byte & 15)]);
+    }
+    if size > shown.len() as u64 {
+        text += &format!(" … {size} bytes");
+    }
+    text
 }

@@ -13,7 +13,7 @@ impl Matcher for Check {
     fn matches(&self, view: View<'_>, scope: &mut Scope<'_>) -> Result<(), Mismatch> {
         let datum = view.message(&self.0)?;
         (scope.checks)(&self.0, datum)
-            .map_err(|why| Mismatch::new(MismatchKind::Value, format!("what {} demands", self.0), why))
+            .map_err(|why| Mismatch::new(MismatchKind::Value, format_args!("what {} demands", self.0), why))
     }
 
     fn names(&self, names: &mut Names) {

@@ -1,5 +1,6 @@
 //! `$contains(T)`: a text that contains another.
 
+use std::fmt::from_fn;
 use std::sync::Arc;
 
 use super::{Args, Built, Matcher};
@@ -12,7 +13,7 @@ struct Contains(Pattern);
 impl Matcher for Contains {
     fn matches(&self, view: View<'_>, scope: &mut Scope<'_>) -> Result<(), Mismatch> {
         let part = self.0.value_in(scope)?;
-        let wanted = format!("a text that contains another: {}", brief(&part));
+        let wanted = from_fn(|f| write!(f, "a text that contains another: {}", brief(&part)));
         let datum = view.message(&wanted)?;
         match (datum.as_text(), part.as_text()) {
             (Some(text), Some(part)) if text.contains(&*part) => Ok(()),

@@ -11,7 +11,7 @@ struct Generate(Generated);
 
 impl Matcher for Generate {
     fn matches(&self, view: View<'_>, scope: &mut Scope<'_>) -> Result<(), Mismatch> {
-        let datum = view.message(&self.0.to_string())?;
+        let datum = view.message(&self.0)?;
         pattern::equal(&Datum::Gen(self.0.clone()), datum, scope.compare)
     }
 

@@ -3,19 +3,19 @@
 use std::sync::Arc;
 
 use super::{Args, Built, Matcher};
-use crate::datum::pattern::{self, Names};
-use crate::datum::{Bindings, Datum, Mismatch, MismatchKind, Scope, View, brief};
+use crate::datum::pattern::Names;
+use crate::datum::{Bindings, Datum, Mismatch, MismatchKind, Scope, View};
 
 #[derive(Debug)]
 struct Get(String);
 
 impl Matcher for Get {
     fn matches(&self, view: View<'_>, scope: &mut Scope<'_>) -> Result<(), Mismatch> {
-        let Some(wanted) = scope.get(&self.0).cloned() else {
-            let wanted = format!("the value of `{}`, which is not bound", self.0);
-            return Err(Mismatch::new(MismatchKind::Value, wanted, view.to_string()));
+        let Some(wanted) = scope.get(&self.0) else {
+            let wanted = format_args!("the value of `{}`, which is not bound", self.0);
+            return Err(Mismatch::new(MismatchKind::Value, wanted, view));
         };
-        pattern::equal(&wanted, view.message(&brief(&wanted))?, scope.compare)
+        view.equals(wanted, scope.compare)
     }
 
     fn value(&self, bindings: &Bindings) -> Result<Datum, String> {

@@ -1,5 +1,6 @@
 //! `$len(a..b)`: a length within bounds: characters of a text, bytes, elements or keys.
 
+use std::fmt::from_fn;
 use std::sync::Arc;
 
 use super::{Args, Built, Matcher, bounds_text, in_bounds};
@@ -10,12 +11,14 @@ struct Len(Option<i128>, Option<i128>);
 
 impl Matcher for Len {
     fn matches(&self, view: View<'_>, _: &mut Scope<'_>) -> Result<(), Mismatch> {
-        let wanted = format!("a length of {}", bounds_text(self.0, self.1));
+        let wanted = from_fn(|f| write!(f, "a length of {}", bounds_text(self.0, self.1)));
         let datum = view.message(&wanted)?;
         match length(datum) {
             None => Err(Mismatch::of_type(wanted, datum)),
             Some(length) if in_bounds(length as i128, self.0, self.1) => Ok(()),
-            Some(length) => Err(Mismatch::new(MismatchKind::Length, wanted, format!("a length of {length}"))),
+            Some(length) => {
+                Err(Mismatch::new(MismatchKind::Length, wanted, format_args!("a length of {length}")))
+            }
         }
     }
 }

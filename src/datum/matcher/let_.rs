@@ -18,8 +18,8 @@ impl Matcher for Let {
             pattern.matches(view, scope)?;
         }
         let Some(datum) = view.datum else { return view.message("any value").map(|_| ()) };
-        match scope.get(&self.name).cloned() {
-            Some(bound) => pattern::equal(&bound, datum, scope.compare),
+        match scope.get(&self.name) {
+            Some(bound) => pattern::equal(bound, datum, scope.compare),
             None => {
                 scope.bound.push((self.name.clone(), datum.clone()));
                 Ok(())

@@ -1,5 +1,6 @@
 //! `$matches(RE)`: a text in which a regular expression matches; a named group binds its text.
 
+use std::fmt::from_fn;
 use std::sync::Arc;
 
 use regex::Regex;
@@ -14,7 +15,7 @@ struct Matches(Regex);
 
 impl Matcher for Matches {
     fn matches(&self, view: View<'_>, scope: &mut Scope<'_>) -> Result<(), Mismatch> {
-        let wanted = format!("a text that matches /{}/", self.0);
+        let wanted = from_fn(|f| write!(f, "a text that matches /{}/", self.0));
         let datum = view.message(&wanted)?;
         let Some(text) = datum.as_text() else { return Err(Mismatch::of_type(wanted, datum)) };
         let Some(captures) = self.0.captures(&text) else { return Err(Mismatch::value(wanted, datum)) };

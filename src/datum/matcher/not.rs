@@ -15,7 +15,7 @@ impl Matcher for Not {
             return view.message("a message").map(|_| ());
         }
         match scope.attempt(|scope| self.0.matches(view, scope)) {
-            Ok(()) => Err(Mismatch::new(MismatchKind::Value, "something else", view.to_string())),
+            Ok(()) => Err(Mismatch::new(MismatchKind::Value, "something else", view)),
             Err(_) => Ok(()),
         }
     }

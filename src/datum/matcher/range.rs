@@ -1,5 +1,6 @@
 //! `$in(a..b)`: a number within bounds, both included.
 
+use std::fmt::from_fn;
 use std::sync::Arc;
 
 use super::{Args, Built, Matcher, bounds_text, in_bounds};
@@ -10,7 +11,7 @@ struct In(Option<i128>, Option<i128>);
 
 impl Matcher for In {
     fn matches(&self, view: View<'_>, _: &mut Scope<'_>) -> Result<(), Mismatch> {
-        let wanted = format!("a number of {}", bounds_text(self.0, self.1));
+        let wanted = from_fn(|f| write!(f, "a number of {}", bounds_text(self.0, self.1)));
         let datum = view.message(&wanted)?;
         let inside = match datum {
             Datum::Int(int) => in_bounds(int.value(), self.0, self.1),

@@ -20,7 +20,7 @@ impl Matcher for Unique {
         let datum = view.message("a new value")?;
         let twice = scope.unique.iter().any(|(set, value)| *set == self.set && value == datum);
         if twice || scope.bindings.seen(&self.set, datum) {
-            return Err(Mismatch::value(format!("a value that is new under `{}`", self.set), datum));
+            return Err(Mismatch::value(format_args!("a value that is new under `{}`", self.set), datum));
         }
         scope.unique.push((self.set.clone(), datum.clone()));
         Ok(())
