@@ -108,21 +108,27 @@ fn listening(pid: i32) -> Vec<String> {
         inodes
             .extend(text.strip_prefix("socket:[").and_then(|rest| rest.strip_suffix(']')).map(str::to_owned));
     }
-    if inodes.is_empty() {
-        return Vec::new();
-    }
-    let tcp = ["tcp", "tcp6"].into_iter().flat_map(|table| {
-        let text = fs::read_to_string(format!("/proc/{pid}/net/{table}")).unwrap_or_default();
-        rows(&text, 3, "0A", 9, 1, &inodes).into_iter().map(move |address| format!("{table}:{address}"))
-    });
-    let unix = fs::read_to_string(format!("/proc/{pid}/net/unix")).unwrap_or_default();
-    let unix = unix.lines().skip(1).filter_map(|line| {
+    let mut found = Vec::new();
+    for line in sockets(pid, "unix", &inodes).lines().skip(1) {
         let fields: Vec<&str> = line.split_whitespace().collect();
-        let accepts = fields.get(3).is_some_and(|flags| *flags == "00010000");
-        let ours = fields.get(6).is_some_and(|inode| inodes.contains(*inode));
-        (accepts && ours).then(|| format!("unix:{}", fields.get(7).unwrap_or(&"")))
-    });
-    tcp.chain(unix).collect()
+        let ours = fields.get(6).is_some_and(|inode| inodes.remove(*inode));
+        if ours && fields.get(3).is_some_and(|flags| *flags == "00010000") {
+            found.push(format!("unix:{}", fields.get(7).unwrap_or(&"")));
+        }
+    }
+    for name in ["tcp", "tcp6"] {
+        let listening = rows(&sockets(pid, name, &inodes), 3, "0A", 9, 1, &inodes);
+        found.extend(listening.into_iter().map(|address| format!("{name}:{address}")));
+    }
+    found
+}
+
+/// A table of sockets, where any of these may be in it: it takes the kernel long to write one.
+fn sockets(pid: i32, table: &str, inodes: &BTreeSet<String>) -> String {
+    match inodes.is_empty() {
+        true => String::new(),
+        false => fs::read_to_string(format!("/proc/{pid}/net/{table}")).unwrap_or_default(),
+    }
 }
 
 /// The rows of a table of sockets in a state, for these inodes.
