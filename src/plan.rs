@@ -85,14 +85,16 @@ impl Plan {
     /// # Errors
     /// Everything in the scenario files that means nothing in this suite.
     pub fn build(suite: &Suite, subject: &Subject, selection: &Selection) -> Result<Self, Vec<FileErrors>> {
+        let subject = Arc::new(subject.clone());
         let modes = suite.modes(&subject.role);
         let scenarios = suite.scenarios.iter().filter(|scenario| scenario.role.text == subject.role);
         let each = scenarios.flat_map(|scenario| modes.iter().map(move |mode| (scenario, mode)));
         let each: Vec<_> = each
             .flat_map(|(scenario, mode)| scenario.rows.iter().map(move |row| (scenario, mode, row)))
             .collect();
-        let read =
-            side_by_side(&each, |(scenario, mode, row)| case(suite, scenario, subject, row, mode, selection));
+        let read = side_by_side(&each, |(scenario, mode, row)| {
+            case(suite, scenario, &subject, row, mode, selection)
+        });
         let mut cases = Vec::new();
         let mut errors: Vec<FileErrors> = Vec::new();
         for case in read {
@@ -141,7 +143,7 @@ fn add_error(errors: &mut Vec<FileErrors>, error: FileErrors) {
 fn case(
     suite: &Suite,
     scenario: &Arc<Scenario>,
-    subject: &Subject,
+    subject: &Arc<Subject>,
     row: &crate::scenario::Row,
     mode: &str,
     selection: &Selection,
@@ -266,5 +268,6 @@ pub(crate) fn not_attached(scenario: &Scenario, script: &Script) -> Option<&'sta
 
 /// The level of a finding under the profile of its case.
 pub fn level(script: &Script, requirement: &str) -> Level {
-    script.levels.get(requirement).copied().unwrap_or(Level::Must)
+    let known = script.registry.get(requirement);
+    known.map_or(Level::Must, |requirement| requirement.level(&script.name.profile))
 }

@@ -100,6 +100,11 @@ impl Registry {
         Self { by_id: levels.iter().map(requirement).collect() }
     }
 
+    /// The level of each under a profile.
+    pub fn levels(&self, profile: &str) -> BTreeMap<String, Level> {
+        self.iter().map(|requirement| (requirement.id.clone(), requirement.level(profile))).collect()
+    }
+
     /// The requirement with this id.
     pub fn get(&self, id: &str) -> Option<&Requirement> {
         self.by_id.get(id)

@@ -94,7 +94,7 @@ impl Header {
             scenario: scenario.map_or(String::new(), |scenario| scenario.text.to_string()),
             suite: suite.text.to_string(),
             rules: suite.rules_text.to_string(),
-            levels: script.levels.clone(),
+            levels: script.registry.levels(&script.name.profile),
             command: subject.command.clone(),
             driver: subject.driver.clone(),
             ops: subject.ops.clone(),
@@ -108,6 +108,15 @@ impl Header {
         }
     }
 
+    /// The first line of a transcript.
+    ///
+    /// # Errors
+    /// What keeps it from being JSON.
+    pub fn line(&self) -> Result<Vec<u8>, std::io::Error> {
+        let mut line = Vec::new();
+        write_line(&mut line, self).map(|()| line)
+    }
+
     /// The script that was played.
     ///
     /// # Errors
@@ -115,14 +124,14 @@ impl Header {
     pub fn script(&self) -> Result<Script, String> {
         let text = |errors: crate::scenario::error::FileErrors| errors.render(false);
         let mut suite = Suite::parse(&self.case.suite, "suite.toml", &self.suite).map_err(text)?;
-        suite.registry = Registry::of_levels(&self.levels, &self.case.profile);
+        suite.registry = Arc::new(Registry::of_levels(&self.levels, &self.case.profile));
         suite.rules = read_rules("rules.toml", &self.rules).map_err(text)?;
         let scenario =
             scenario(&self.case.suite, &self.case.scenario, &self.file, &self.scenario).map_err(text)?;
         let row = scenario.rows.iter().find(|row| row.name == self.case.row);
         let row = row.ok_or_else(|| format!("the scenario has no row `{}`", self.case.row))?;
         let fixed = |nanos: &u64| crate::scenario::Duration::Fixed(*nanos);
-        let subject = Subject {
+        let subject = Arc::new(Subject {
             suite: self.case.suite.clone(),
             role: self.case.role.clone(),
             command: self.command.clone(),
@@ -135,7 +144,7 @@ impl Header {
             secrets: Secrets::of_holders(self.secrets.clone()),
             timing: self.timing.iter().map(|(name, nanos)| (name.clone(), fixed(nanos))).collect(),
             ..Subject::default()
-        };
+        });
         Script::build(&suite, &scenario, &subject, row, &self.case.mode, &self.case.profile, self.knobs)
             .map_err(|problems| problems.first().map_or(String::new(), |problem| problem.message.clone()))
     }
@@ -148,6 +157,18 @@ pub struct Memory {
     pub lines: Vec<Line>,
 }
 
+impl Memory {
+    /// Tells another record all of it.
+    pub fn tell(&self, record: &mut impl Record) {
+        for line in &self.lines {
+            match line {
+                Line::Event(event) => record.event(event),
+                Line::Doing(doing) => record.doing(doing),
+            }
+        }
+    }
+}
+
 impl Record for Memory {
     fn event(&mut self, event: &Event) {
         self.lines.push(Line::Event(event.clone()));
@@ -158,18 +179,16 @@ impl Record for Memory {
     }
 }
 
-/// A run on its way to a file. The first error is kept; what was written before it stays.
+/// What happens in a run, on its way to a file. The first error is kept; what was written before it stays.
 pub struct Spool<W: Write> {
     out: W,
     error: Option<std::io::Error>,
 }
 
 impl<W: Write> Spool<W> {
-    /// Begins with the header.
-    pub fn new(out: W, header: &Header) -> Self {
-        let mut spool = Self { out, error: None };
-        spool.line(header);
-        spool
+    /// Writes what comes behind the header.
+    pub fn new(out: W) -> Self {
+        Self { out, error: None }
     }
 
     /// What was written to, flushed; or the first error.
@@ -182,9 +201,14 @@ impl<W: Write> Spool<W> {
         if self.error.is_some() {
             return;
         }
-        let written = serde_json::to_writer(&mut self.out, value).map_err(std::io::Error::from);
-        self.error = written.and_then(|()| self.out.write_all(b"\n")).err();
+        self.error = write_line(&mut self.out, value).err();
     }
+}
+
+/// Writes a line of a transcript.
+fn write_line(mut out: impl Write, value: &impl Serialize) -> Result<(), std::io::Error> {
+    serde_json::to_writer(&mut out, value)?;
+    out.write_all(b"\n")
 }
 
 /// A line that is written without a copy of what it holds.

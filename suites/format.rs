@@ -45,7 +45,7 @@ fn profile<'a>(suite: &'a Suite, reference: &mocks::Reference) -> &'a str {
 /// Plays every row of a scenario against the reference of its role; nothing may be found.
 fn passes(suite: &Suite, scenario: &Scenario, place: &str) {
     let reference = mocks::reference(&suite.name, &scenario.role.text).expect("a reference");
-    let subject = mocks::subject(reference, "plugfest", None);
+    let subject = mocks::subject(reference, "plugfest", None).into();
     for row in &scenario.rows {
         let script =
             Script::build(suite, scenario, &subject, row, "", profile(suite, reference), Knobs::default());

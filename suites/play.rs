@@ -54,7 +54,7 @@ fn play(steps: &str, says: &[(u64, &str)]) -> Outcome {
     let suite = Corpus::embedded().suite("arcaflow").expect("the suite is right");
     let scenario = scenario("arcaflow", "test", "test.toml", &text)
         .unwrap_or_else(|errors| panic!("{}", errors.render(false)));
-    let subject = Subject::of_command("arcaflow", "plugin", vec!["says".into()]);
+    let subject = Subject::of_command("arcaflow", "plugin", vec!["says".into()]).into();
     let script = Script::build(&suite, &scenario, &subject, &scenario.rows[0], "", "v3", Knobs::default());
     let mut play = Play::new(Arc::new(script.unwrap_or_else(|problems| panic!("{problems:?}"))));
     let lines: Vec<(u64, String)> = says.iter().map(|(at, text)| (*at, (*text).to_owned())).collect();

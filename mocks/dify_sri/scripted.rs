@@ -261,7 +261,7 @@ fn build(file: &str, text: &str, settings: &Settings) -> Result<Script, String> 
         row.ok_or_else(|| format!("{} is no row of the script; it has {}", settings.script, known()))?;
     let kept = of_http_alone(&suite, read.clone());
     let subject = Subject { suite: "dify-sri".into(), role: "daemon".into(), ..Subject::default() };
-    let mut script = Script::build(&suite, &kept, &subject, row, "", "go-daemon", Knobs::default())
+    let mut script = Script::build(&suite, &kept, &subject.into(), row, "", "go-daemon", Knobs::default())
         .map_err(|problems| shown(FileErrors { file: file.into(), text: text.into(), problems }))?;
     if let Some(key) = &settings.key {
         script.bindings.set("api_key", Datum::text(key));

@@ -138,7 +138,7 @@ impl Corpus {
         let mut suite = Suite::parse(name, &main.name, &main.text).map_err(|error| vec![error])?;
         for file in files("requirements.toml") {
             let registry = Registry::parse(&file.name, &file.text).map_err(&mut keep).unwrap_or_default();
-            if let Err(id) = suite.registry.merge(registry) {
+            if let Err(id) = Arc::make_mut(&mut suite.registry).merge(registry) {
                 keep(id_clash(file, &id));
             }
         }

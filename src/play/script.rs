@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 use crate::actor::Nanos;
 use crate::datum::{Bindings, Names, Pattern};
-use crate::requirement::Level;
+use crate::requirement::Registry;
 use crate::scenario::error::Problem;
 use crate::scenario::table::{Span, Text};
 use crate::scenario::{
@@ -102,7 +103,7 @@ pub struct Script {
     /// How the subject is started.
     pub launch: Launch,
     /// The command of the subject and its driver.
-    pub subject: Subject,
+    pub subject: Arc<Subject>,
     /// Whether the subject is started before the first step.
     pub starts: bool,
     /// Whether the subject ends by itself after the goodbye.
@@ -113,8 +114,8 @@ pub struct Script {
     pub flood: u64,
     /// Names bound from the start.
     pub bindings: Bindings,
-    /// The level of each requirement under this profile.
-    pub levels: BTreeMap<String, Level>,
+    /// The requirements of the suite.
+    pub registry: Arc<Registry>,
     /// Whether the case may share a process.
     pub isolation: Isolation,
     /// Seed and scale.
@@ -226,7 +227,7 @@ impl Script {
     pub fn build(
         suite: &Suite,
         scenario: &Scenario,
-        subject: &Subject,
+        subject: &Arc<Subject>,
         row: &Row,
         mode: &str,
         profile: &str,
@@ -294,7 +295,7 @@ impl Script {
             timing,
             flood: scenario.flood.unwrap_or(FLOOD),
             bindings,
-            levels: suite.registry.iter().map(|rule| (rule.id.clone(), rule.level(profile))).collect(),
+            registry: suite.registry.clone(),
             isolation: scenario.isolation.unwrap_or(usual),
             knobs,
         })
@@ -849,20 +850,16 @@ impl Builder<'_> {
         used.extend(
             steps.iter().flat_map(|step| step.uses.iter().map(|name| (name.clone(), step.span.clone()))),
         );
+        used.retain(|(name, _)| !bound.binds.contains(name) && bindings.get(name).is_none());
+        if used.is_empty() {
+            return;
+        }
         let of_lane = |lane: &Lane| ["url", "port"].map(|what| format!("{}.{what}", lane.name));
         let made = self.lanes.iter().flat_map(of_lane).collect::<Vec<_>>();
-        let known: Vec<&str> = bound
-            .binds
-            .iter()
-            .map(String::as_str)
-            .chain(bindings.names())
-            .chain(GIVEN)
-            .chain(made.iter().map(String::as_str))
-            .collect();
-        for (name, span) in used {
-            if !known.contains(&name.as_str()) {
-                self.problems.push(Problem::unknown(span, "name", &name, known.iter().copied()));
-            }
+        let bound = bound.binds.iter().map(String::as_str).chain(bindings.names());
+        let known: Vec<&str> = bound.chain(GIVEN).chain(made.iter().map(String::as_str)).collect();
+        for (name, span) in used.into_iter().filter(|(name, _)| !known.contains(&name.as_str())) {
+            self.problems.push(Problem::unknown(span, "name", &name, known.iter().copied()));
         }
     }
 }

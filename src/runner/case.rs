@@ -44,21 +44,22 @@ pub(super) fn play(
     let begun = Instant::now();
     let folder = case_folder(&options.folder);
     let transcript = folder.with_extension("jsonl");
+    let header = || Header::new(suite, script).line();
+    let mut spool = Spool::new(Draft::new(&transcript, &script.subject.secrets, &header));
     let played = catch_unwind(AssertUnwindSafe(|| match (&options.vehicle, runtime) {
-        (Vehicle::Simulator(faults), _) => simulate(suite, script, faults.clone(), &transcript),
-        (Vehicle::Process, Some(runtime)) => {
-            runtime.block_on(shell(suite, script, options, &folder, &transcript))
-        }
+        (Vehicle::Simulator(faults), _) => simulate(script, faults.clone(), &mut spool),
+        (Vehicle::Process, Some(runtime)) => runtime.block_on(shell(script, options, &folder, &mut spool)),
         (Vehicle::Process, None) => Err("no runtime could be made".into()),
     }));
-    let _ = std::fs::remove_dir_all(&folder);
+    if options.vehicle == Vehicle::Process {
+        let _ = std::fs::remove_dir_all(&folder);
+    }
     let mut result = CaseResult::not_played(case, Verdict::Pass, "");
     result.millis = begun.elapsed().as_millis() as u64;
     match played {
         Ok(Ok(play)) if !play.is_done() && options.stop.load(Ordering::Relaxed) => {
             result.verdict = Verdict::NotRun;
             result.reason = "the run was stopped".into();
-            let _ = std::fs::remove_file(&transcript);
         }
         Ok(Ok(play)) => judge(&mut result, script, &play, options.every_exchange),
         Ok(Err(why)) => {
@@ -73,12 +74,21 @@ pub(super) fn play(
             result.reason = format!("a defect of plugfest: {}", text.unwrap_or_default());
         }
     }
-    if result.findings.is_empty() && result.verdict == Verdict::Pass {
-        let _ = std::fs::remove_file(&transcript);
-    } else if transcript.exists() {
-        result.transcript = Some(transcript.display().to_string());
-    }
+    store(spool, &mut result, &transcript);
     result
+}
+
+/// Keeps the transcript of a case that somebody may want to look into.
+fn store(spool: Spool<Draft<'_>>, result: &mut CaseResult, transcript: &Path) {
+    let is_good = matches!(result.verdict, Verdict::Pass | Verdict::NotRun) && result.findings.is_empty();
+    let stored = spool.finish().and_then(|draft| if is_good { draft.discard() } else { draft.keep() });
+    if let Err(error) = stored {
+        result.verdict = Verdict::Inconclusive;
+        result.reason = format!("the transcript cannot be written: {error}");
+    } else if is_good {
+        return;
+    }
+    result.transcript = Some(transcript.display().to_string()).filter(|_| transcript.exists());
 }
 
 fn judge(result: &mut CaseResult, script: &Script, play: &Play, every_exchange: bool) {
@@ -107,41 +117,21 @@ fn judge(result: &mut CaseResult, script: &Script, play: &Play, every_exchange: 
     }
 }
 
-fn simulate(suite: &Suite, script: &Arc<Script>, faults: Faults, transcript: &Path) -> Result<Play, String> {
+fn simulate(script: &Arc<Script>, faults: Faults, spool: &mut impl Record) -> Result<Play, String> {
     let mut play = Play::new(script.clone());
     let packages = crate::mocks::package;
     let setting =
         Setting { programs: &crate::mocks::program, packages: &packages, faults, seed: script.knobs.seed };
     let mut memory = Memory::default();
     let end = sim::run(&mut play, &setting, &mut memory);
-    if is_of_interest(&play) {
-        let mut spool = spool(suite, script, transcript);
-        for line in &memory.lines {
-            match line {
-                crate::transcript::Line::Event(event) => spool.event(event),
-                crate::transcript::Line::Doing(doing) => spool.doing(doing),
-            }
-        }
-        spool.finish().and_then(Draft::keep).map_err(unwritten)?;
+    if end != SimEnd::Finished || !play.is_done() || play.has_findings() {
+        memory.tell(spool);
     }
     match end {
         SimEnd::Finished => Ok(play),
         SimEnd::Stuck => Err("the simulation stood still before the case was over".into()),
         SimEnd::Endless => Err("the simulation did not come to an end".into()),
     }
-}
-
-fn spool(suite: &Suite, script: &Script, path: &Path) -> Spool<Draft> {
-    Spool::new(Draft::new(path.into(), &script.subject.secrets), &Header::new(suite, script))
-}
-
-/// Whether somebody may want to read what happened.
-fn is_of_interest(play: &Play) -> bool {
-    !play.is_done() || !play.outcome().findings.is_empty()
-}
-
-fn unwritten(error: std::io::Error) -> String {
-    format!("the transcript cannot be written: {error}")
 }
 
 /// The world in which a case is played.
@@ -161,22 +151,16 @@ pub(super) fn world(script: &Script, options: &Options, folder: &Path) -> Result
 }
 
 async fn shell(
-    suite: &Suite,
     script: &Arc<Script>,
     options: &Options,
     folder: &Path,
-    transcript: &Path,
+    spool: &mut impl Record,
 ) -> Result<Play, String> {
     let mut play = Play::new(script.clone());
     let world = world(script, options, folder)?;
-    let mut spool = spool(suite, script, transcript);
-    world.run(&mut play, &mut spool).await;
+    world.run(&mut play, spool).await;
     if script.subject.attach.is_none() {
         super::stop::stop(&script.subject, &world.given.values).await?;
-    }
-    let draft = spool.finish().map_err(unwritten)?;
-    if is_of_interest(&play) {
-        draft.keep().map_err(unwritten)?;
     }
     Ok(play)
 }
@@ -196,7 +180,7 @@ pub fn relays_run(program: &str) {
 
 fn program() -> String {
     let own = || std::env::current_exe().map(|path| path.display().to_string()).unwrap_or_default();
-    PROGRAM.get().cloned().unwrap_or_else(own)
+    PROGRAM.get_or_init(own).clone()
 }
 
 /// What the world chose for this case.

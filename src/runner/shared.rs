@@ -73,8 +73,9 @@ impl Running {
     /// The case as it is played on this process.
     pub(super) fn guest(&self, script: &Script) -> Arc<Script> {
         let mut script = script.clone();
-        script.subject.attach = Some(self.at.clone());
-        script.subject.command.clear();
+        let subject = Arc::make_mut(&mut script.subject);
+        subject.attach = Some(self.at.clone());
+        subject.command.clear();
         Arc::new(script)
     }
 }

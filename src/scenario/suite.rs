@@ -38,7 +38,7 @@ pub struct Suite {
     /// rules.toml
     pub rules: Vec<Rule>,
     /// requirements.toml
-    pub registry: Registry,
+    pub registry: Arc<Registry>,
     /// open.toml: requirements without a scenario yet.
     pub open: BTreeMap<String, String>,
     /// The scenarios in order of their ids.
@@ -117,7 +117,7 @@ impl Suite {
                 .map(|(name, table)| (name.text.clone(), role(table)))
                 .collect(),
             rules: Vec::new(),
-            registry: Registry::default(),
+            registry: Arc::default(),
             open: BTreeMap::new(),
             scenarios: Vec::new(),
         };
