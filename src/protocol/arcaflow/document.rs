@@ -5,15 +5,19 @@
 
 use std::sync::LazyLock;
 
-use jsonschema::Validator;
+use boon::{Compiler, SchemaIndex, Schemas, ValidationError};
+use serde_json::Value;
 
 use super::schema::Schema;
 use crate::codec::json;
 use crate::datum::Datum;
 
-static HELLO: LazyLock<Validator> = LazyLock::new(|| {
+static HELLO: LazyLock<(Schemas, SchemaIndex)> = LazyLock::new(|| {
     let schema = serde_json::from_str(include_str!("hello-of-the-document.json")).expect("the file is JSON");
-    jsonschema::draft202012::new(&schema).expect("the file is a JSON schema")
+    let (mut schemas, mut compiler) = (Schemas::new(), Compiler::new());
+    compiler.add_resource("hello.json", schema).expect("its name is a URL");
+    let index = compiler.compile("hello.json", &mut schemas).expect("the file is a JSON schema");
+    (schemas, index)
 });
 
 /// Whether a hello fits the document's JSON schema, repaired.
@@ -24,10 +28,20 @@ pub(super) fn hello(datum: &Datum) -> Result<(), String> {
     let mut bytes = Vec::new();
     json::encode(datum, &mut bytes)?;
     let value = serde_json::from_slice(&bytes).map_err(|error| error.to_string())?;
-    match HELLO.validate(&value) {
-        Ok(()) => Ok(()),
-        Err(error) => Err(format!("{}: {error}", error.instance_path())),
-    }
+    let (schemas, index) = &*HELLO;
+    schemas.validate(&value, *index).map_err(|error| {
+        let first = first(&error);
+        let place = first.instance_location.to_string();
+        match value.pointer(&place) {
+            Some(Value::Object(_) | Value::Array(_)) | None => format!("{place}: {}", first.kind),
+            Some(got) => format!("{place}: {}, got {got}", first.kind),
+        }
+    })
+}
+
+/// What an error comes from: the others only say which part of the schema it was met in.
+fn first<'a, 's, 'v>(error: &'a ValidationError<'s, 'v>) -> &'a ValidationError<'s, 'v> {
+    error.causes.first().map_or(error, first)
 }
 
 /// The schema of a hello that fits.

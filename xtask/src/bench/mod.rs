@@ -6,6 +6,7 @@
 mod apisix;
 mod cases;
 mod clone;
+#[cfg(feature = "bench")]
 mod decode;
 mod growth;
 mod memory;
@@ -166,7 +167,7 @@ pub(crate) fn run(args: &Args) -> Done {
         let known: Vec<&str> = TOPICS.iter().map(|topic| topic.name).collect();
         return Err(format!("there is no topic `{name}` (known: {})", known.join(", ")));
     }
-    if cfg!(debug_assertions) {
+    if cfg!(debug_assertions) || cfg!(not(feature = "bench")) {
         return as_release();
     }
     let status = crate::run(cargo().args(["build", "--release", "--quiet", "--bin", "plugfest"]))?;
@@ -216,5 +217,14 @@ fn once(topic: &Topic, program: &Path) -> Result<Vec<Figure>, String> {
 /// Measurements are made by an optimised build of ourselves.
 fn as_release() -> Done {
     let words = std::env::args().skip(1);
-    crate::run(cargo().args(["run", "--quiet", "--release", "--package", "xtask", "--"]).args(words))
+    let build = ["run", "--quiet", "--release", "--package", "xtask", "--features", "bench", "--"];
+    crate::run(cargo().args(build).args(words))
+}
+
+/// What stands in for the topic of which a build without its libraries knows the name only.
+#[cfg(not(feature = "bench"))]
+mod decode {
+    pub(super) fn measure(_: &super::Bench) -> Result<Vec<super::Figure>, String> {
+        Err("built without the libraries that are measured beside us".into())
+    }
 }
