@@ -1,9 +1,10 @@
 //! TOML with spans, read key by key; what was never asked for is unknown.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -57,6 +58,9 @@ pub struct Text {
 /// What is wrong with a file so far.
 pub type Problems = RefCell<Vec<Problem>>;
 
+/// The patterns of a file that steps share: a step with `for` stands for thousands with a few different ones.
+type Compiled = RefCell<BTreeMap<String, Arc<Pattern>>>;
+
 /// Stands for every key of a table with free keys, in its [`Shape`].
 pub const ANY: &str = "*";
 
@@ -71,6 +75,7 @@ pub struct Table<'a> {
     asked: RefCell<BTreeSet<&'static str>>,
     forgotten: Cell<bool>,
     problems: &'a Problems,
+    compiled: &'a Compiled,
     /// What is asked of it, where somebody wants to know.
     shape: Option<Rc<RefCell<Shape>>>,
 }
@@ -80,6 +85,7 @@ pub struct Table<'a> {
 pub struct Document {
     root: Vec<(Text, Item)>,
     problems: Problems,
+    compiled: Compiled,
     file: String,
     text: String,
     /// What is no TOML; as long as something is, nothing else is told.
@@ -95,7 +101,8 @@ impl Document {
         let syntax = errors.iter().map(problem).collect();
         let problems = RefCell::default();
         let root = entries(table.get_ref(), &problems);
-        Self { root, problems, file: file.into(), text: text.into(), syntax, shape: None }
+        let compiled = Compiled::default();
+        Self { root, problems, compiled, file: file.into(), text: text.into(), syntax, shape: None }
     }
 
     /// The same document; what is asked of it is noted.
@@ -118,6 +125,7 @@ impl Document {
             asked: RefCell::default(),
             forgotten: Cell::default(),
             problems: &self.problems,
+            compiled: &self.compiled,
             shape: self.shape.clone(),
         }
     }
@@ -312,6 +320,17 @@ impl<'a> Table<'a> {
         self.compile(&self.text(key)?)
     }
 
+    /// A pattern, compiled once for all texts that say the same.
+    pub fn shared_pattern(&self, key: &'static str) -> Option<Arc<Pattern>> {
+        let text = self.text(key)?;
+        if let Some(known) = self.compiled.borrow().get(&text.text) {
+            return Some(known.clone());
+        }
+        let pattern = Arc::new(self.compile(&text)?);
+        self.compiled.borrow_mut().insert(text.text, pattern.clone());
+        Some(pattern)
+    }
+
     /// A pattern, or a list of patterns.
     pub fn patterns(&self, key: &'static str) -> Vec<Pattern> {
         self.texts(key).iter().filter_map(|text| self.compile(text)).collect()
@@ -367,6 +386,7 @@ impl<'a> Table<'a> {
             asked: RefCell::default(),
             forgotten: Cell::default(),
             problems: self.problems,
+            compiled: self.compiled,
             shape: self.shape.clone(),
         }
     }
@@ -437,6 +457,7 @@ impl<'a> Table<'a> {
             asked: RefCell::default(),
             forgotten: Cell::default(),
             problems: self.problems,
+            compiled: self.compiled,
             shape,
         }
     }
