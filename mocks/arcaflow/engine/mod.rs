@@ -39,7 +39,9 @@ pub fn make(args: &[String]) -> Result<Box<dyn Actor>, String> {
     let input = option(&mut own, "--input").unwrap_or_else(|| "{}".into());
     let input = json::parse(input.as_bytes()).map_err(|error| format!("--input is no JSON: {error}"))?;
     if let Some(unknown) = own.first() {
-        return Err(format!("unknown option {unknown}"));
+        let is_option = unknown.starts_with('-');
+        let why = format!("`{unknown}` is no option; the command of the plugin goes behind `--`");
+        return Err(if is_option { format!("unknown option {unknown}") } else { why });
     }
     if command.is_empty() {
         return Err("say how the plugin is started: .. -- COMMAND".into());

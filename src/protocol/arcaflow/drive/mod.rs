@@ -58,8 +58,10 @@ pub fn drive(theme: &str, setting: Setting<'_>) -> Result<Box<dyn Drive>, String
             input,
             wanted: Wanted::Plain,
         });
-        let plain = plain.into_iter().chain(of_theme);
-        trials.extend(plain.map(|trial| (id.clone(), trial)));
+        // What is drawn fits, and tells by itself; where each input costs a process it is enough.
+        let plain = plain.filter(|_| dialect.is_none() || theme != "outputs");
+        let of_theme = plain.into_iter().chain(of_theme);
+        trials.extend(of_theme.map(|trial| (id.clone(), trial)));
     }
     let failing = Failing { steps: Vec::new(), are_tried: theme == "optional" };
     Ok(match dialect {
