@@ -248,3 +248,43 @@ fn reports_say_that_nobody_speaks_the_document_s_version_of_arcaflow() {
         }
     }
 }
+
+/// What somebody has who was given the program and nothing else: no checkout, no environment.
+#[test]
+fn the_program_alone_is_the_whole_tool() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let alone = folder.path().join("alone");
+    std::fs::copy(assert_cmd::cargo::cargo_bin!("plugfest"), &alone).expect("it can be copied");
+    let does = |words: &[&str], says: &str| {
+        let mut command = Command::new(&alone);
+        let command = command.current_dir(folder.path()).env_clear().args(words);
+        let output = command.timeout(std::time::Duration::from_secs(60)).output().expect("it runs");
+        let told =
+            [output.stdout, output.stderr].map(|part| String::from_utf8_lossy(&part).into_owned()).concat();
+        assert!(output.status.success() && told.contains(says), "{words:?} (wanted {says}): {told}");
+    };
+    does(&["list"], "arcaflow plugin hello/once");
+    does(&["explain", "ARCA3-WORK-03"], "proved by the mutant");
+    does(&["mock"], "dify-sri daemon");
+    does(&["completions", "bash"], "plugfest");
+    // The references are this very program, the engine's plugin comes to us through its relay.
+    for (suite, role, case) in [
+        ("arcaflow", "plugin", "hello/once"),
+        ("arcaflow", "engine", "engine-hello/"),
+        ("apisix", "runner", "call/noop"),
+    ] {
+        does(
+            &["run", suite, role, case, "--report", "jsonl=run.jsonl", "--report", "html=run.html"],
+            " 0 failed,",
+        );
+    }
+    let itself = alone.display().to_string();
+    does(&["init", "arcaflow", "plugin", "--", &itself, "mock", "arcaflow", "plugin"], "wrote subject.toml");
+    does(&["run", "--subject", "subject.toml", "arcaflow", "plugin", "hello/once"], "1 passed, 0 failed");
+    does(&["eject", "mine"], "files in mine");
+    does(&["check", "mine"], "nothing wrong");
+    does(&["run", "arcaflow", "plugin", "hello/once", "--suites", "mine"], "2 passed, 0 failed");
+    std::fs::create_dir_all(folder.path().join("plugin")).expect("a folder");
+    std::fs::write(folder.path().join("plugin/manifest.yaml"), "version: 0.0.1\n").expect("a manifest");
+    does(&["package", "plugin", "-o", "plugin.difypkg"], "plugfest@plugin@0.0.1");
+}
