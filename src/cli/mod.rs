@@ -153,13 +153,21 @@ fn corpus(folders: &[PathBuf]) -> Result<Corpus, Wrong> {
     Ok(corpus)
 }
 
+/// So many names fit into a message.
+const NAMED: usize = 24;
+
 /// A name that must be one of these.
-fn known<'a>(what: &str, name: &str, names: impl IntoIterator<Item = &'a str> + Clone) -> Result<(), Wrong> {
-    if names.clone().into_iter().any(|known| known == name) {
+fn known<'a>(what: &str, name: &str, names: impl IntoIterator<Item = &'a str>) -> Result<(), Wrong> {
+    let all: Vec<&str> = names.into_iter().collect();
+    if all.contains(&name) {
         return Ok(());
     }
-    let list = names.clone().into_iter().collect::<Vec<_>>().join(", ");
-    let near = crate::scenario::error::nearest(name, names)
+    let list = match all.len() {
+        0 => "there is none at all".into(),
+        many if many > NAMED => format!("{many} are known: `plugfest list --json` tells them"),
+        _ => format!("known: {}", all.join(", ")),
+    };
+    let near = crate::scenario::error::nearest(name, all)
         .map_or(String::new(), |near| format!(", did you mean `{near}`?"));
-    Err(Wrong::Said(format!("there is no {what} `{name}`{near} (known: {list})")))
+    Err(Wrong::Said(format!("there is no {what} `{name}`{near} ({list})")))
 }
