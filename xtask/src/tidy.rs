@@ -47,6 +47,8 @@ pub fn run(write: bool) -> Done {
             "--quiet",
             "--workspace",
             "--all-targets",
+            "--features",
+            "xtask/bench",
             "--",
             "-D",
             "warnings",
