@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use crate::actor::Nanos;
 use crate::parallel::side_by_side;
-use crate::play::{Knobs, LaneSource, Script};
+use crate::play::{Common, Knobs, LaneSource, Script};
 use crate::requirement::Level;
 use crate::scenario::error::FileErrors;
-use crate::scenario::{Scenario, Source, Step, Suite, Verb};
+use crate::scenario::{Row, Scenario, Source, Step, Suite, Verb};
 use crate::subject::Subject;
 
 /// What selects cases.
@@ -87,14 +87,14 @@ impl Plan {
     pub fn build(suite: &Suite, subject: &Subject, selection: &Selection) -> Result<Self, Vec<FileErrors>> {
         let subject = Arc::new(subject.clone());
         let modes = suite.modes(&subject.role);
+        let common = |mode| Common::new(suite, subject.clone(), mode, &selection.profile, selection.knobs);
+        let modes: Vec<Common<'_>> = modes.iter().map(|mode| common(mode)).collect();
         let scenarios = suite.scenarios.iter().filter(|scenario| scenario.role.text == subject.role);
-        let each = scenarios.flat_map(|scenario| modes.iter().map(move |mode| (scenario, mode)));
+        let each = scenarios.flat_map(|scenario| modes.iter().map(move |common| (scenario, common)));
         let each: Vec<_> = each
-            .flat_map(|(scenario, mode)| scenario.rows.iter().map(move |row| (scenario, mode, row)))
+            .flat_map(|(scenario, common)| scenario.rows.iter().map(move |row| (scenario, common, row)))
             .collect();
-        let read = side_by_side(&each, |(scenario, mode, row)| {
-            case(suite, scenario, &subject, row, mode, selection)
-        });
+        let read = side_by_side(&each, |(scenario, common, row)| case(common, scenario, row, selection));
         let mut cases = Vec::new();
         let mut errors: Vec<FileErrors> = Vec::new();
         for case in read {
@@ -141,13 +141,12 @@ fn add_error(errors: &mut Vec<FileErrors>, error: FileErrors) {
 }
 
 fn case(
-    suite: &Suite,
+    common: &Common<'_>,
     scenario: &Arc<Scenario>,
-    subject: &Arc<Subject>,
-    row: &crate::scenario::Row,
-    mode: &str,
+    row: &Row,
     selection: &Selection,
 ) -> Result<Case, FileErrors> {
+    let Common { suite, subject, mode, .. } = common;
     let mut id = scenario.id.clone();
     if !row.name.is_empty() {
         id += &format!("[{}]", row.name);
@@ -156,8 +155,7 @@ fn case(
         id += &format!("@{mode}");
     }
     let bound = || {
-        let script = Script::build(suite, scenario, subject, row, mode, &selection.profile, selection.knobs);
-        script.map_err(|problems| FileErrors {
+        common.script(scenario, row).map_err(|problems| FileErrors {
             file: scenario.file.clone(),
             text: scenario.text.to_string(),
             problems,
@@ -173,7 +171,7 @@ fn case(
         id,
         scenario: scenario.clone(),
         row: row.name.clone(),
-        mode: mode.into(),
+        mode: (*mode).into(),
         profile,
         fate,
         selected: true,

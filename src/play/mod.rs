@@ -22,7 +22,7 @@ pub use chart::{Chart, Entry};
 pub use finding::{Breach, Finding};
 pub use http::parse_url;
 pub(crate) use knock::starting_acts;
-pub use script::{CaseName, Guard, GuardKind, Knobs, Lane, LaneSource, Line, Script};
+pub use script::{CaseName, Common, Guard, GuardKind, Knobs, Lane, LaneSource, Line, Script};
 pub use stage::Stage;
 pub use step::{Made, Ran, StepAct, read_act, verbs};
 

@@ -219,20 +219,66 @@ pub enum GuardKind {
     Every { interval: Nanos, acts: Vec<Line> },
 }
 
-impl Script {
-    /// Binds a scenario.
+/// What the scripts of a suite have in common for one subject, mode and profile.
+pub struct Common<'a> {
+    /// The suite.
+    pub suite: &'a Suite,
+    /// The subject.
+    pub subject: Arc<Subject>,
+    /// The mode; empty for a role with one mode.
+    pub mode: &'a str,
+    profile: &'a str,
+    knobs: Knobs,
+    /// The values of `[timing]` and `[bind]`, where the scenario has no times of its own.
+    bound: Result<(Timing, Bindings), Problem>,
+}
+
+impl<'a> Common<'a> {
+    /// Works out once what would be the same for every case.
+    pub fn new(
+        suite: &'a Suite,
+        subject: Arc<Subject>,
+        mode: &'a str,
+        profile: &'a str,
+        knobs: Knobs,
+    ) -> Self {
+        let mut common = Self { suite, subject, mode, profile, knobs, bound: Ok(Default::default()) };
+        common.bound = common.bind(&BTreeMap::new());
+        common
+    }
+
+    /// The times, with those of a scenario between the suite's and the subject's, and the names that the suite binds.
+    fn bind(&self, of_scenario: &BTreeMap<String, Duration>) -> Result<(Timing, Bindings), Problem> {
+        let layers = [&self.suite.timing, of_scenario, &self.subject.timing];
+        let timing = timing(layers, self.knobs.time_scale)?;
+        let mut bindings = Bindings::default();
+        for (name, nanos) in &timing {
+            let seconds = *nanos as f64 / 1e9;
+            if seconds.fract() == 0.0 {
+                bindings.set(name.clone(), seconds as i64);
+            } else {
+                bindings.set(name.clone(), seconds);
+            }
+        }
+        bindings.set("seed", self.knobs.seed);
+        bindings.set("mode", self.mode);
+        bindings.set("profile", self.profile);
+        name_packages(&self.suite.text, &mut bindings);
+        for (name, pattern) in &self.suite.bind {
+            let value = pattern.value(&bindings);
+            let value = value.map_err(|why| Problem::new(0..0, format!("[bind] {name}: {why}")))?;
+            bindings.set(name.clone(), value);
+        }
+        Ok((timing, bindings))
+    }
+
+    /// The script of a case.
     ///
     /// # Errors
     /// Every name in the scenario that means nothing here.
-    pub fn build(
-        suite: &Suite,
-        scenario: &Scenario,
-        subject: &Arc<Subject>,
-        row: &Row,
-        mode: &str,
-        profile: &str,
-        knobs: Knobs,
-    ) -> Result<Self, Vec<Problem>> {
+    pub fn script(&self, scenario: &Scenario, row: &Row) -> Result<Script, Vec<Problem>> {
+        let Self { suite, subject, mode, profile, knobs, .. } = self;
+        let (mode, profile, knobs) = (*mode, *profile, *knobs);
         let Some(role) = suite.role(&scenario.role.text, profile, mode) else {
             let known = suite.role_names();
             return Err(vec![Problem::unknown(
@@ -242,7 +288,8 @@ impl Script {
                 known,
             )]);
         };
-        let timing = timing(suite, scenario, subject, knobs.time_scale).map_err(|problem| vec![problem])?;
+        let bound = if scenario.timing.is_empty() { self.bound.clone() } else { self.bind(&scenario.timing) };
+        let (timing, bindings) = bound.map_err(|problem| vec![problem])?;
         let mut builder = Builder {
             suite,
             scenario,
@@ -260,7 +307,7 @@ impl Script {
         builder.lanes();
         let steps = builder.all_steps();
         let rules = builder.all_rules(profile, mode);
-        let bindings = builder.bindings(row, &timing, (mode, profile), knobs);
+        let bindings = builder.bindings(row, bindings);
         builder.check_names(&steps, &rules, &bindings);
         let (lanes, problems) = (builder.lanes, builder.problems);
         if !problems.is_empty() {
@@ -276,7 +323,7 @@ impl Script {
         let told = lanes.iter().any(|lane| matches!(lane.source, LaneSource::Declared(Source::Driver)));
         let runs_on = told && subject.driver.is_none() && subject.ops.is_empty();
         let usual = if over_sockets && !own_process { Isolation::Connection } else { Isolation::Process };
-        Ok(Self {
+        Ok(Script {
             name: CaseName {
                 suite: suite.name.clone(),
                 role: scenario.role.text.clone(),
@@ -299,6 +346,24 @@ impl Script {
             isolation: scenario.isolation.unwrap_or(usual),
             knobs,
         })
+    }
+}
+
+impl Script {
+    /// Binds a scenario: for one case alone; many have [`Common`].
+    ///
+    /// # Errors
+    /// Every name in the scenario that means nothing here.
+    pub fn build(
+        suite: &Suite,
+        scenario: &Scenario,
+        subject: &Arc<Subject>,
+        row: &Row,
+        mode: &str,
+        profile: &str,
+        knobs: Knobs,
+    ) -> Result<Self, Vec<Problem>> {
+        Common::new(suite, subject.clone(), mode, profile, knobs).script(scenario, row)
     }
 
     /// A resolved time.
@@ -339,13 +404,14 @@ fn lay_over(role: &Launch, scenario: &Launch) -> Launch {
     }
 }
 
-fn timing(suite: &Suite, scenario: &Scenario, subject: &Subject, scale: f64) -> Result<Timing, Problem> {
+/// Resolves times, the later layers over the earlier ones.
+fn timing(layers: [&BTreeMap<String, Duration>; 3], scale: f64) -> Result<Timing, Problem> {
     let scaled = |name: &str| if OURS.contains(&name) { scale } else { 1.0 };
     let mut timing: Timing = TIMING
         .iter()
         .map(|(name, nanos)| ((*name).to_owned(), (*nanos as f64 * scaled(name)) as Nanos))
         .collect();
-    for layer in [&suite.timing, &scenario.timing, &subject.timing] {
+    for layer in layers {
         for (name, duration) in layer {
             let nanos = duration.resolve(&timing, scaled(name)).map_err(|unknown| {
                 Problem::unknown(0..0, "name of [timing]", &unknown, timing.keys().map(String::as_str))
@@ -354,6 +420,17 @@ fn timing(suite: &Suite, scenario: &Scenario, subject: &Subject, scale: f64) -> 
         }
     }
     Ok(timing)
+}
+
+/// Binds the file names of the packages that ship with plugfest, where a text speaks of packages.
+fn name_packages(text: &str, bindings: &mut Bindings) {
+    if !text.contains("package.") {
+        return;
+    }
+    for name in crate::package::shelf::names() {
+        let launched = crate::package::shelf::filename_of(name).unwrap_or_default();
+        bindings.set(format!("package.{name}.filename"), launched);
+    }
 }
 
 /// Resolves names into indices and notes those that mean nothing.
@@ -778,37 +855,9 @@ impl Builder<'_> {
         }
     }
 
-    fn bindings(
-        &mut self,
-        row: &Row,
-        timing: &Timing,
-        (mode, profile): (&str, &str),
-        knobs: Knobs,
-    ) -> Bindings {
-        let mut bindings = Bindings::default();
-        for (name, nanos) in timing {
-            let seconds = *nanos as f64 / 1e9;
-            if seconds.fract() == 0.0 {
-                bindings.set(name.clone(), seconds as i64);
-            } else {
-                bindings.set(name.clone(), seconds);
-            }
-        }
-        bindings.set("seed", knobs.seed);
-        bindings.set("mode", mode);
-        bindings.set("profile", profile);
-        if self.scenario.text.contains("package.") || self.suite.text.contains("package.") {
-            for name in crate::package::shelf::names() {
-                let launched = crate::package::shelf::filename_of(name).unwrap_or_default();
-                bindings.set(format!("package.{name}.filename"), launched);
-            }
-        }
-        for (name, pattern) in &self.suite.bind {
-            match pattern.value(&bindings) {
-                Ok(value) => bindings.set(name.clone(), value),
-                Err(message) => self.problems.push(Problem::new(0..0, format!("[bind] {name}: {message}"))),
-            }
-        }
+    /// The names of the case over those of its suite.
+    fn bindings(&self, row: &Row, mut bindings: Bindings) -> Bindings {
+        name_packages(&self.scenario.text, &mut bindings);
         for (name, holder) in self.subject.secrets.holders() {
             bindings.set(name.clone(), holder.clone());
         }
