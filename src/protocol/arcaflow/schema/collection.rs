@@ -1,8 +1,9 @@
 //! Lists and maps.
 
 use super::field::Fields;
-use super::{Bounds, Fault, Read, Scope, Type};
+use super::{Accepted, Bounds, Fault, Read, Scope, Type, is_as_it_stood};
 use crate::datum::{Datum, Head};
+use std::borrow::Cow;
 
 /// The type of lists.
 #[derive(Clone, Debug)]
@@ -29,15 +30,20 @@ impl List {
         Ok(Self { items: Box::new(fields.need("items", Type::read)?), length: fields.bounds()? })
     }
 
-    pub(super) fn accept(&self, datum: &Datum, scope: &Scope) -> Read<Datum> {
+    pub(super) fn accept<'a>(&self, datum: &'a Datum, scope: &Scope) -> Accepted<'a> {
         let Some(list) = datum.as_array() else {
             return Err(Fault::new(format!("is {}, not a list", datum.kind())));
         };
         self.length.admit(list.len() as i128, "the number of elements")?;
-        let accept = |(index, item): (usize, &Datum)| {
+        let accept = |(index, item): (usize, &'a Datum)| {
             self.items.accept(item, scope).map_err(|fault| fault.under(&index.to_string()))
         };
-        list.iter().enumerate().map(accept).collect::<Read<Vec<_>>>().map(Datum::array)
+        let accepted = list.iter().enumerate().map(accept).collect::<Read<Vec<_>>>()?;
+        let is_plain = matches!(datum, Datum::Array(_, Head::Preferred));
+        if is_plain && accepted.iter().all(is_as_it_stood) {
+            return Ok(Cow::Borrowed(datum));
+        }
+        Ok(Cow::Owned(Datum::array(accepted.into_iter().map(Cow::into_owned))))
     }
 }
 
@@ -51,12 +57,12 @@ impl Map {
         Ok(Self { keys: Box::new(keys), values: Box::new(values), length: fields.bounds()? })
     }
 
-    pub(super) fn accept(&self, datum: &Datum, scope: &Scope) -> Read<Datum> {
+    pub(super) fn accept<'a>(&self, datum: &'a Datum, scope: &Scope) -> Accepted<'a> {
         let Some(map) = datum.as_map() else {
             return Err(Fault::new(format!("is {}, not a map", datum.kind())));
         };
         self.length.admit(map.len() as i128, "the number of entries")?;
-        let accept = |(key, value): &(Datum, Datum)| {
+        let accept = |(key, value): &'a (Datum, Datum)| {
             let under = |fault: Fault| fault.under(&key.to_string());
             Ok((
                 self.keys.accept(key, scope).map_err(under)?,
@@ -64,10 +70,17 @@ impl Map {
             ))
         };
         let entries = map.iter().map(accept).collect::<Read<Vec<_>>>()?;
+        let is_plain = matches!(datum, Datum::Map(_, Head::Preferred));
+        let is_same =
+            |(key, value): &(Cow<'_, Datum>, Cow<'_, Datum>)| is_as_it_stood(key) && is_as_it_stood(value);
         let twice = |at: usize| entries[..at].iter().any(|(key, _)| *key == entries[at].0);
         match (0..entries.len()).find(|at| entries.len() < 1024 && twice(*at)) {
             Some(at) => Err(Fault::new(format!("has the key {} twice", entries[at].0))),
-            None => Ok(Datum::Map(entries, Head::Preferred)),
+            None if is_plain && entries.iter().all(is_same) => Ok(Cow::Borrowed(datum)),
+            None => {
+                let owned = entries.into_iter().map(|(key, value)| (key.into_owned(), value.into_owned()));
+                Ok(Cow::Owned(Datum::Map(owned.collect(), Head::Preferred)))
+            }
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The fields of definitions, read by name; a definition has no other keys.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::boolean::to_bool;
@@ -54,7 +55,11 @@ impl<'a> Fields<'a> {
 
     /// A text, or what the engine takes for one.
     pub(super) fn text(&self, key: &str) -> Read<Option<String>> {
-        self.get(key).map(to_text).transpose().map_err(|fault| fault.under(key))
+        self.get(key)
+            .map(to_text)
+            .transpose()
+            .map(|text| text.map(Cow::into_owned))
+            .map_err(|fault| fault.under(key))
     }
 
     pub(super) fn texts(&self, key: &str) -> Read<Vec<String>> {

@@ -1,9 +1,12 @@
 //! All types: which there are, by the word that names them.
 
 use super::field::Fields;
-use super::{EnumInteger, Fault, Float, Integer, List, Map, Object, OneOf, Read, Scope, Text};
+use super::{
+    Accepted, EnumInteger, Fault, Float, Integer, List, Map, Object, OneOf, Read, Scope, Text, as_it_stands,
+};
 use super::{boolean, text};
 use crate::datum::Datum;
+use std::borrow::Cow;
 
 /// A type of values.
 #[derive(Clone, Debug)]
@@ -51,7 +54,8 @@ impl Type {
             "bool" => with(&[]).map(|_| Self::Bool),
             "enum_string" => {
                 let values = with(&["values"])?.shown("values")?;
-                let text = |key: &Datum| text::to_text(key).map_err(|_| Fault::new("a value is no text"));
+                let text = |key| text::to_text(key).map(Cow::into_owned);
+                let text = |key| text(key).map_err(|_| Fault::new("a value is no text"));
                 values.into_iter().map(text).collect::<Read<_>>().map(Self::EnumString)
             }
             "enum_integer" => EnumInteger::read(&with(&["values", "units"])?).map(Self::EnumInteger),
@@ -88,25 +92,25 @@ impl Type {
         }
     }
 
-    pub(super) fn accept(&self, datum: &Datum, scope: &Scope) -> Read<Datum> {
+    pub(super) fn accept<'a>(&self, datum: &'a Datum, scope: &Scope) -> Accepted<'a> {
         match self {
             Self::String(text) => text.accept(datum),
             Self::Pattern => text::accept_pattern(datum),
             Self::Integer(integer) => integer.accept(datum),
             Self::Float(float) => float.accept(datum),
-            Self::Bool => boolean::to_bool(datum).map(Datum::from),
+            Self::Bool => boolean::to_bool(datum).map(|value| as_it_stands(datum, value.into())),
             Self::EnumString(values) => text::accept_enum(values, datum),
             Self::EnumInteger(values) => values.accept(datum),
             Self::List(list) => list.accept(datum, scope),
             Self::Map(map) => map.accept(datum, scope),
             Self::Object(object) => object.accept(datum, scope),
-            Self::Scope(inner) => inner.accept(datum),
+            Self::Scope(inner) => inner.root().accept(datum, inner),
             Self::Ref(id) => match scope.object(id) {
                 Some(object) => object.accept(datum, scope),
                 None => Err(Fault::new(format!("refers to `{id}`, which does not exist"))),
             },
             Self::OneOf(one_of) => one_of.accept(datum, scope),
-            Self::Any => accept_any(datum).map(|()| datum.clone()),
+            Self::Any => accept_any(datum).map(|()| Cow::Borrowed(datum)),
         }
     }
 }

@@ -25,6 +25,7 @@ pub use scope::Scope;
 pub use text::Text;
 pub use units::Units;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::datum::{Datum, Path};
@@ -60,6 +61,18 @@ impl std::fmt::Display for Fault {
 }
 
 type Read<T> = Result<T, Fault>;
+
+/// A value as a plugin takes it: most are taken as they stand, and some are large.
+type Accepted<'a> = Read<Cow<'a, Datum>>;
+
+/// The value itself where converting it has changed nothing.
+fn as_it_stands(datum: &Datum, converted: Datum) -> Cow<'_, Datum> {
+    if *datum == converted { Cow::Borrowed(datum) } else { Cow::Owned(converted) }
+}
+
+fn is_as_it_stood(accepted: &Cow<'_, Datum>) -> bool {
+    matches!(accepted, Cow::Borrowed(_))
+}
 
 /// A whole schema: steps by id.
 #[derive(Clone, Debug, Default)]

@@ -1,8 +1,9 @@
 //! Integers and floats, with their units.
 
 use super::field::Fields;
-use super::{Bounds, Fault, Read, Units};
+use super::{Accepted, Bounds, Fault, Read, Units, as_it_stands};
 use crate::datum::{Datum, Int};
+use std::borrow::Cow;
 
 /// The type of integers.
 #[derive(Clone, Debug)]
@@ -38,10 +39,11 @@ impl Integer {
         Ok(Self { bounds: fields.bounds()?, units: Units::of(fields)? })
     }
 
-    pub(super) fn accept(&self, datum: &Datum) -> Read<Datum> {
+    pub(super) fn accept<'a>(&self, datum: &'a Datum) -> Accepted<'a> {
         let value = to_integer(datum, self.units.as_ref())?;
         self.bounds.admit(value, "the value")?;
-        Ok(Datum::Int(Int::new(value).ok_or_else(|| Fault::new("is out of range"))?))
+        let int = Datum::Int(Int::new(value).ok_or_else(|| Fault::new("is out of range"))?);
+        Ok(as_it_stands(datum, int))
     }
 }
 
@@ -51,12 +53,12 @@ impl Float {
         Ok(Self { min, max, units: Units::of(fields)? })
     }
 
-    pub(super) fn accept(&self, datum: &Datum) -> Read<Datum> {
+    pub(super) fn accept<'a>(&self, datum: &'a Datum) -> Accepted<'a> {
         let value = to_float(datum, self.units.as_ref())?;
         if self.min.is_some_and(|min| value < min) || self.max.is_some_and(|max| value > max) {
             return Err(Fault::new(format!("the value {value} is out of bounds")));
         }
-        Ok(Datum::from(value))
+        Ok(as_it_stands(datum, Datum::from(value)))
     }
 }
 
@@ -67,12 +69,12 @@ impl EnumInteger {
         Ok(Self { values, units: Units::of(fields)? })
     }
 
-    pub(super) fn accept(&self, datum: &Datum) -> Read<Datum> {
+    pub(super) fn accept<'a>(&self, datum: &'a Datum) -> Accepted<'a> {
         let value = to_integer(datum, self.units.as_ref())?;
         if !self.values.contains(&value) {
             return Err(Fault::new(format!("{value} is none of {:?}", self.values)));
         }
-        Ok(Int::new(value).map_or_else(|| datum.clone(), Datum::Int))
+        Ok(Int::new(value).map_or(Cow::Borrowed(datum), |int| as_it_stands(datum, Datum::Int(int))))
     }
 }
 

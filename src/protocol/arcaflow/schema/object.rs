@@ -1,10 +1,11 @@
 //! Objects and their properties: which must be there, and which may not be there together.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::field::Fields;
-use super::{Fault, Read, Scope, Type};
-use crate::datum::Datum;
+use super::{Accepted, Fault, Read, Scope, Type, is_as_it_stood};
+use crate::datum::{Datum, Head};
 
 /// A map with known keys.
 #[derive(Clone, Debug)]
@@ -47,11 +48,11 @@ impl Object {
         Ok((id, Self { properties: properties.ok_or_else(|| Fault::new("`properties` is missing"))? }))
     }
 
-    pub(super) fn accept(&self, datum: &Datum, scope: &Scope) -> Read<Datum> {
+    pub(super) fn accept<'a>(&self, datum: &'a Datum, scope: &Scope) -> Accepted<'a> {
         let Some(entries) = datum.as_map() else {
             return Err(Fault::new(format!("is {}, not a map", datum.kind())));
         };
-        let mut given: Vec<(String, Datum)> = Vec::new();
+        let mut given: Vec<(Cow<'a, str>, Cow<'a, Datum>)> = Vec::new();
         for (key, value) in entries {
             let name =
                 key.as_text().ok_or_else(|| Fault::new(format!("has the key {key}, which is no text")))?;
@@ -62,23 +63,29 @@ impl Object {
             if *value == Datum::Null && !property.required {
                 continue;
             }
-            given.push((
-                name.to_string(),
-                property.kind.accept(value, scope).map_err(|fault| fault.under(&name))?,
-            ));
+            let value = property.kind.accept(value, scope).map_err(|fault| fault.under(&name))?;
+            given.push((name, value));
         }
         for (name, property) in &self.properties {
             if !given.iter().any(|(key, _)| key == name)
                 && let Some(default) = &property.default
             {
-                given.push((name.clone(), default.clone()));
+                given.push((name.clone().into(), Cow::Owned(default.clone())));
             }
         }
         let has = |name: &String| given.iter().any(|(key, _)| key == name);
         for (name, property) in &self.properties {
             property.check_presence(name, has(name), &has)?;
         }
-        Ok(Datum::map(given))
+        let is_same = |((key, _), (_, accepted)): (&(Datum, Datum), &(_, Cow<'_, Datum>))| {
+            matches!(key, Datum::Text(_, Head::Preferred)) && is_as_it_stood(accepted)
+        };
+        let is_plain = matches!(datum, Datum::Map(_, Head::Preferred)) && entries.len() == given.len();
+        if is_plain && entries.iter().zip(&given).all(is_same) {
+            return Ok(Cow::Borrowed(datum));
+        }
+        let owned = given.into_iter().map(|(key, value)| (key.into_owned(), value.into_owned()));
+        Ok(Cow::Owned(Datum::map(owned)))
     }
 }
 

@@ -2,8 +2,9 @@
 
 use super::field::Fields;
 use super::number::to_integer;
-use super::{Fault, Object, Read, Scope, Type};
+use super::{Accepted, Fault, Object, Read, Scope, Type};
 use crate::datum::{Datum, Head, Int};
+use std::borrow::Cow;
 
 /// The type of values that are one of several objects.
 #[derive(Clone, Debug)]
@@ -63,7 +64,7 @@ impl OneOf {
         }
     }
 
-    pub(super) fn accept(&self, datum: &Datum, scope: &Scope) -> Read<Datum> {
+    pub(super) fn accept<'a>(&self, datum: &'a Datum, scope: &Scope) -> Accepted<'a> {
         let Some(entries) = datum.as_map() else {
             return Err(Fault::new(format!("is {}, not a map", datum.kind())));
         };
@@ -79,10 +80,11 @@ impl OneOf {
         }
         let is_field = |key: &Datum| key.as_text().as_deref() == Some(field);
         let rest = entries.iter().filter(|(key, _)| !is_field(key)).cloned().collect();
-        let accepted = kind.accept(&Datum::Map(rest, Head::Preferred), scope)?;
+        let rest = Datum::Map(rest, Head::Preferred);
+        let accepted = kind.accept(&rest, scope)?;
         let mut entries = accepted.as_map().unwrap_or_default().to_vec();
         entries.push((Datum::text(field), key.clone()));
-        Ok(Datum::Map(entries, Head::Preferred))
+        Ok(Cow::Owned(Datum::Map(entries, Head::Preferred)))
     }
 
     fn discriminator(&self, told: &Datum) -> Read<Datum> {

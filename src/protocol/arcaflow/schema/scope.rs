@@ -1,5 +1,6 @@
 //! Sets of objects that refer to each other.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::field::{Fields, identifier};
@@ -65,7 +66,7 @@ impl Scope {
     /// # Errors
     /// Where and why the value does not fit.
     pub fn accept(&self, datum: &Datum) -> Read<Datum> {
-        self.root().accept(datum, self)
+        self.root().accept(datum, self).map(Cow::into_owned)
     }
 
     /// Checks a value as it stands, without converting: what a plugin gives.
@@ -73,7 +74,7 @@ impl Scope {
     /// # Errors
     /// Where and why the value does not fit.
     pub fn check(&self, datum: &Datum) -> Read<()> {
-        let accepted = self.accept(datum)?;
+        let Cow::Owned(accepted) = self.root().accept(datum, self)? else { return Ok(()) };
         match crate::datum::equal(&accepted, datum, crate::datum::Compare::ByValue) {
             Ok(()) => Ok(()),
             Err(mismatch) if mismatch.kind == crate::datum::MismatchKind::Missing => Ok(()),

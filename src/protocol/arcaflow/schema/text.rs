@@ -1,9 +1,10 @@
 //! Texts: their length in bytes, their pattern, and regular expressions as values.
 
 use regex::Regex;
+use std::borrow::Cow;
 
 use super::field::Fields;
-use super::{Bounds, Fault, Read};
+use super::{Accepted, Bounds, Fault, Read, as_it_stands};
 use crate::datum::Datum;
 
 /// The type of texts.
@@ -21,40 +22,37 @@ impl Text {
         Ok(Self { length: fields.bounds()?, pattern: pattern.transpose()? })
     }
 
-    pub(super) fn accept(&self, datum: &Datum) -> Read<Datum> {
+    pub(super) fn accept<'a>(&self, datum: &'a Datum) -> Accepted<'a> {
         let text = to_text(datum)?;
         self.length.admit(text.len() as i128, "the length")?;
         match &self.pattern {
             Some(pattern) if !pattern.is_match(&text) => Err(Fault::new(format!("does not match {pattern}"))),
-            _ if datum.as_text().is_some() => Ok(datum.clone()),
-            _ => Ok(Datum::text(text)),
+            _ if datum.as_text().is_some() => Ok(Cow::Borrowed(datum)),
+            _ => Ok(Cow::Owned(Datum::text(text))),
         }
     }
 }
 
 /// A value that is itself a regular expression.
-pub(super) fn accept_pattern(datum: &Datum) -> Read<Datum> {
-    compile(&to_text(datum)?).map(|_| datum.clone())
+pub(super) fn accept_pattern(datum: &Datum) -> Accepted<'_> {
+    compile(&to_text(datum)?).map(|_| Cow::Borrowed(datum))
 }
 
-pub(super) fn accept_enum(values: &[String], datum: &Datum) -> Read<Datum> {
+pub(super) fn accept_enum<'a>(values: &[String], datum: &'a Datum) -> Accepted<'a> {
     let text = to_text(datum)?;
-    if values.contains(&text) {
-        Ok(Datum::text(text))
+    if values.iter().any(|value| *value == text) {
+        Ok(as_it_stands(datum, Datum::text(text)))
     } else {
         Err(Fault::new(format!("`{text}` is none of {values:?}")))
     }
 }
 
 /// A text, or a number as one (sdk-go schema/string.go, `stringInputMapper`).
-pub(super) fn to_text(datum: &Datum) -> Read<String> {
+pub(super) fn to_text(datum: &Datum) -> Read<Cow<'_, str>> {
     match datum {
-        Datum::Int(int) => Ok(int.value().to_string()),
-        Datum::Float(value, _) => Ok(format!("{value:.6}")),
-        other => match other.as_text() {
-            Some(text) => Ok(text.into_owned()),
-            None => Err(Fault::new(format!("is {}, not a text", datum.kind()))),
-        },
+        Datum::Int(int) => Ok(int.value().to_string().into()),
+        Datum::Float(value, _) => Ok(format!("{value:.6}").into()),
+        other => other.as_text().ok_or_else(|| Fault::new(format!("is {}, not a text", datum.kind()))),
     }
 }
 
