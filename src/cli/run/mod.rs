@@ -7,6 +7,7 @@ mod subjects;
 
 use std::fs::File;
 use std::io::BufWriter;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -72,7 +73,7 @@ pub struct Args {
     mode: Vec<String>,
     /// Cases at once.
     #[arg(long)]
-    jobs: Option<usize>,
+    jobs: Option<NonZeroUsize>,
     /// This part of the cases, of so many: 1/4. Bazel's TEST_SHARD_INDEX and TEST_TOTAL_SHARDS count too.
     #[arg(long, value_name = "I/N")]
     shard: Option<String>,
@@ -80,8 +81,8 @@ pub struct Args {
     #[arg(long, value_name = "RUN.jsonl")]
     rerun: Option<PathBuf>,
     /// Runs everything so many times.
-    #[arg(long, default_value_t = 1)]
-    repeat: usize,
+    #[arg(long, default_value = "1")]
+    repeat: NonZeroUsize,
     /// The seed of everything that is drawn.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -95,7 +96,7 @@ pub struct Args {
     #[arg(long)]
     ignore_needs: bool,
     /// Stretches our own deadlines.
-    #[arg(long, value_name = "X", default_value_t = 1.0)]
+    #[arg(long, value_name = "X", default_value_t = 1.0, allow_negative_numbers = true)]
     time_scale: f64,
     /// Bundled references: only in the simulator, or only as processes.
     #[arg(long, value_name = "simulator|process")]
@@ -135,19 +136,20 @@ pub(super) fn run(args: Args) -> Result<i32, Wrong> {
     let mut human = Human::new(Masked::new(anstream::stdout(), &secrets));
     let (mut code, mut keep) = (exit::GOOD, false);
     let mut results: Vec<CaseResult> = Vec::new();
-    for _ in 0..args.repeat.max(1) {
+    for _ in 0..args.repeat.get() {
         if stop.load(Ordering::Relaxed) {
             break;
         }
-        let counts = side_by_side::run(&runs, args.jobs, at_once, &mut |about, event| {
-            human.on(about, event);
-            reporters.iter_mut().for_each(|reporter| reporter.on(about, event));
-            if let RunEvent::Finished(result) = event
-                && args.baseline_update
-            {
-                results.push((**result).clone());
-            }
-        });
+        let counts =
+            side_by_side::run(&runs, args.jobs.map(NonZeroUsize::get), at_once, &mut |about, event| {
+                human.on(about, event);
+                reporters.iter_mut().for_each(|reporter| reporter.on(about, event));
+                if let RunEvent::Finished(result) = event
+                    && args.baseline_update
+                {
+                    results.push((**result).clone());
+                }
+            });
         for (run, counts) in runs.iter().zip(&counts) {
             if run.decides {
                 code = exit::stronger(code, exit::of(counts, args.strict));

@@ -1,6 +1,7 @@
 //! Runs side by side; reporters see them one after the other.
 
 use std::collections::VecDeque;
+use std::num::NonZero;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc;
 
@@ -16,7 +17,7 @@ use crate::runner::{self, Counts, Pool, RunEvent, Vehicle};
 pub(super) fn at_once(args: &Args, jobs: &[Job]) -> usize {
     let is_attached = jobs.iter().any(|job| job.subject.attach.is_some());
     let each = if jobs.len() > 1 { 16 } else { 2 };
-    if is_attached { 1 } else { args.jobs.unwrap_or(each * cores()) }
+    if is_attached { 1 } else { args.jobs.map_or(each * cores(), NonZero::get) }
 }
 
 /// Runs everything and gives the counts of each run: first what the simulator plays, which never waits and is soon over,

@@ -60,6 +60,10 @@ pub(super) fn jobs(args: &Args, corpus: &Corpus) -> Result<Vec<Job>, Wrong> {
         let again = format!(" -- {}", args.command.join(" "));
         return Ok(vec![Job { subject, vehicle: Vehicle::Process, vehicle_name: "process", again }]);
     }
+    if let [suite, role, ..] = args.selection.as_slice() {
+        let of_suite = mocks::REFERENCES.iter().filter(|reference| reference.suite == *suite);
+        known("role", role, of_suite.map(|reference| reference.role).collect::<Vec<_>>())?;
+    }
     Ok(reference_jobs(args))
 }
 
