@@ -32,9 +32,10 @@ pub(super) fn hello(datum: &Datum) -> Result<(), String> {
     schemas.validate(&value, *index).map_err(|error| {
         let first = first(&error);
         let place = first.instance_location.to_string();
+        let at = if place.is_empty() { String::new() } else { format!("{place}: ") };
         match value.pointer(&place) {
-            Some(Value::Object(_) | Value::Array(_)) | None => format!("{place}: {}", first.kind),
-            Some(got) => format!("{place}: {}, got {got}", first.kind),
+            Some(Value::Object(_) | Value::Array(_)) | None => format!("{at}{}", first.kind),
+            Some(got) => format!("{at}{}, got {got}", first.kind),
         }
     })
 }
