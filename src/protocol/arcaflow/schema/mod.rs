@@ -70,6 +70,7 @@ fn as_it_stands(datum: &Datum, converted: Datum) -> Cow<'_, Datum> {
     if *datum == converted { Cow::Borrowed(datum) } else { Cow::Owned(converted) }
 }
 
+#[expect(clippy::ptr_arg, reason = "whether it is borrowed is what is asked")]
 fn is_as_it_stood(accepted: &Cow<'_, Datum>) -> bool {
     matches!(accepted, Cow::Borrowed(_))
 }
