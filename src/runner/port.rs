@@ -1,6 +1,6 @@
 //! Ports that subjects are told to listen on.
 
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, TcpStream};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// The first port that is given: those below are others' by custom.
@@ -18,9 +18,14 @@ pub(super) fn free() -> u16 {
         let at = std::process::id().wrapping_mul(97).wrapping_add(count) % span;
         FIRST + u16::try_from(at).unwrap_or(0)
     };
-    let listens = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
     let mut tries = (0..span).map(|_| nth(NEXT.fetch_add(1, Ordering::Relaxed)));
-    tries.find(listens).unwrap_or(0)
+    tries.find(|port| is_free(*port)).unwrap_or(0)
+}
+
+/// Whether nobody listens on a port. Asked without listening there: a process that is just being started has a copy of
+/// all that is open here, and would keep the port from the subject for as long as it takes to load its program.
+fn is_free(port: u16) -> bool {
+    TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err()
 }
 
 /// The lowest port that the system picks for whoever asks for any.
@@ -33,6 +38,15 @@ fn picked_from() -> u16 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_port_is_free_on_which_somebody_listens() {
+        let port = free();
+        assert!(is_free(port));
+        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port)).expect("it is free");
+        assert!(!is_free(port));
+        drop(listener);
+    }
 
     #[test]
     fn ports_differ_and_are_none_that_the_system_picks() {
