@@ -311,7 +311,7 @@ fn wait_for_clients(script: &mut Script) -> Result<(), String> {
         condition: None,
         uses: Vec::new(),
         within: Some(PATIENCE),
-        verb: Verb::Expect(gone.into()),
+        verb: Verb::Expect(gone),
         ..last
     });
     Ok(())

@@ -150,7 +150,7 @@ pub struct Step {
 #[derive(Clone, Debug)]
 pub enum Verb {
     /// The next message or observation without another taker fits.
-    Expect(Arc<Pattern>),
+    Expect(Pattern),
     /// No message for so long.
     Quiet(Duration),
     /// Exchanges with inputs from what the subject announced, by the name of their `protocol::drive`.

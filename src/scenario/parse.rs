@@ -286,7 +286,7 @@ pub fn step(table: &Table<'_>) -> Option<Step> {
 
 fn read_verb(verb: &str, table: &Table<'_>) -> Option<Verb> {
     match verb {
-        "expect" => table.shared_pattern("expect").map(Verb::Expect),
+        "expect" => table.pattern("expect").map(Verb::Expect),
         "quiet" => duration(table, "quiet").map(Verb::Quiet),
         "drive" => table.text("drive").map(Verb::Drive),
         verb => crate::play::read_act(verb, table).map(Verb::Act),

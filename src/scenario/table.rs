@@ -4,7 +4,6 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::rc::Rc;
-use std::sync::Arc;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -58,8 +57,8 @@ pub struct Text {
 /// What is wrong with a file so far.
 pub type Problems = RefCell<Vec<Problem>>;
 
-/// The patterns of a file that steps share: a step with `for` stands for thousands with a few different ones.
-type Compiled = RefCell<BTreeMap<String, Arc<Pattern>>>;
+/// The patterns of a file by their texts: a step with `for` stands for thousands with a few different ones.
+type Compiled = RefCell<BTreeMap<String, Pattern>>;
 
 /// Stands for every key of a table with free keys, in its [`Shape`].
 pub const ANY: &str = "*";
@@ -320,17 +319,6 @@ impl<'a> Table<'a> {
         self.compile(&self.text(key)?)
     }
 
-    /// A pattern, compiled once for all texts that say the same.
-    pub fn shared_pattern(&self, key: &'static str) -> Option<Arc<Pattern>> {
-        let text = self.text(key)?;
-        if let Some(known) = self.compiled.borrow().get(&text.text) {
-            return Some(known.clone());
-        }
-        let pattern = Arc::new(self.compile(&text)?);
-        self.compiled.borrow_mut().insert(text.text, pattern.clone());
-        Some(pattern)
-    }
-
     /// A pattern, or a list of patterns.
     pub fn patterns(&self, key: &'static str) -> Vec<Pattern> {
         self.texts(key).iter().filter_map(|text| self.compile(text)).collect()
@@ -354,10 +342,16 @@ impl<'a> Table<'a> {
         self.closed_patterns(key).pop()
     }
 
-    /// Compiles a text of this file.
+    /// Compiles a text of this file, once for all texts that say the same.
     pub fn compile(&self, text: &Text) -> Option<Pattern> {
+        if let Some(known) = self.compiled.borrow().get(&text.text) {
+            return Some(known.clone());
+        }
         match Pattern::parse(&text.text) {
-            Ok(pattern) => Some(pattern),
+            Ok(pattern) => {
+                self.compiled.borrow_mut().insert(text.text.clone(), pattern.clone());
+                Some(pattern)
+            }
             Err(error) => {
                 self.problem(self.inside(text, error.span), error.message);
                 None
