@@ -1,10 +1,11 @@
-//! Our own standard input, which may be anything.
+//! What reaches our own process: its standard input, which may be anything, and signals.
 
 use std::io::{Read, Stdin, stdin};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::wire::ReadBuffer;
@@ -12,9 +13,36 @@ use super::wire::ReadBuffer;
 /// How many reads a thread may be ahead.
 const AHEAD: usize = 16;
 
+/// Passes on what standard input holds, and `None` at its end, in words of the receiver.
+pub(super) async fn pass_on<T>(to: mpsc::Sender<T>, word: fn(Option<Vec<u8>>) -> T) {
+    let mut input = Input::open();
+    loop {
+        let bytes = input.next().await;
+        let is_end = bytes.is_none();
+        if to.send(word(bytes)).await.is_err() || is_end {
+            return;
+        }
+    }
+}
+
+/// Signals are passed on, in words of the receiver, instead of ending us.
+pub(super) fn signals<T: Send + 'static>(to: &mpsc::Sender<T>, word: fn(u8) -> T) {
+    for (kind, number) in
+        [(SignalKind::terminate(), 15), (SignalKind::interrupt(), 2), (SignalKind::hangup(), 1)]
+    {
+        let Ok(mut stream) = signal(kind) else { continue };
+        let to = to.clone();
+        tokio::spawn(async move {
+            while stream.recv().await.is_some() {
+                let _ = to.send(word(number)).await;
+            }
+        });
+    }
+}
+
 /// Reads standard input without a thread where the system tells when there is something to read: most references live
 /// for a few milliseconds, of which a thread would take a good part.
-pub(super) enum Input {
+enum Input {
     /// A pipe, a socket or a terminal. It stays blocking, as others may share it.
     Watched(AsyncFd<Stdin>, ReadBuffer),
     /// A file, whose reads nobody can wait for.
@@ -23,7 +51,7 @@ pub(super) enum Input {
 
 impl Input {
     /// Must be called in a runtime.
-    pub(super) fn open() -> Self {
+    fn open() -> Self {
         #[expect(
             deprecated,
             reason = "the form that is not deprecated is unsafe; nobody closes standard input"
@@ -40,7 +68,7 @@ impl Input {
     }
 
     /// The next bytes; `None` at the end.
-    pub(super) async fn next(&mut self) -> Option<Vec<u8>> {
+    async fn next(&mut self) -> Option<Vec<u8>> {
         match self {
             Self::Watched(stdin, buffer) => next_watched(stdin, buffer).await,
             Self::Thread(taken) => taken.recv().await,

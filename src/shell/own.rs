@@ -4,10 +4,9 @@ use std::io::{self, Write};
 
 use rustix::event::PollFlags;
 use rustix::fs::{FileType, fstat};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-use super::input::{Input, has};
+use super::input::{self, has};
 use super::wire::{Gate, Job, Wire};
 use super::{Outlet, came};
 use crate::actor::{ActId, CloseHow, Failure, Part, Pieces, What, Why, WireId};
@@ -17,20 +16,17 @@ const AT_ONCE: usize = 4096;
 
 /// Our own standard input, output and error as one wire.
 pub(super) fn stdio(outlet: &Outlet) -> Wire {
-    let reader = tokio::spawn(read(outlet.clone()));
+    let reader = tokio::spawn(input::pass_on(outlet.clone(), read));
     let (jobs, queue) = mpsc::unbounded_channel();
     let writer = tokio::spawn(write(queue, outlet.clone()));
     Wire::new(jobs, writer, vec![reader], Gate::open())
 }
 
-async fn read(outlet: Outlet) {
-    let mut input = Input::open();
-    while let Some(bytes) = input.next().await {
-        if outlet.send(came(WireId::STDIO, Part::Main, bytes)).await.is_err() {
-            return;
-        }
+fn read(bytes: Option<Vec<u8>>) -> What {
+    match bytes {
+        Some(bytes) => came(WireId::STDIO, Part::Main, bytes),
+        None => What::Ended { wire: WireId::STDIO, part: Part::Main },
     }
-    let _ = outlet.send(What::Ended { wire: WireId::STDIO, part: Part::Main }).await;
 }
 
 async fn write(mut queue: mpsc::UnboundedReceiver<Job>, outlet: Outlet) {
@@ -94,15 +90,5 @@ fn close_stdout() {
 
 /// Signals become events instead of ending us.
 pub(super) fn signals(outlet: &Outlet) {
-    for (kind, number) in
-        [(SignalKind::terminate(), 15), (SignalKind::interrupt(), 2), (SignalKind::hangup(), 1)]
-    {
-        let Ok(mut stream) = signal(kind) else { continue };
-        let outlet = outlet.clone();
-        tokio::spawn(async move {
-            while stream.recv().await.is_some() {
-                let _ = outlet.send(What::Signal { wire: WireId::STDIO, signal: number }).await;
-            }
-        });
-    }
+    input::signals(outlet, |signal| What::Signal { wire: WireId::STDIO, signal: signal.into() });
 }

@@ -14,10 +14,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::UnixStream;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-use super::input::Input;
+use super::input;
 use super::wire::{Gate, Job, until_taken};
 use super::{Outlet, came};
 use crate::actor::{CloseHow, Exit, Failure, Part, Peer, Pieces, What, Why, WireId};
@@ -56,7 +55,7 @@ struct Hello {
 pub async fn main(socket: &Path) -> io::Result<i32> {
     let (frames, mut outgoing) = mpsc::channel::<Vec<u8>>(16);
     // Before the harness hears of us: what it then has done to us must not end us unheard.
-    watch_signals(&frames);
+    input::signals(&frames, |signal| frame(SIGNAL, &[signal]));
     let stream = UnixStream::connect(socket).await?;
     let (mut source, mut sink) = stream.into_split();
     let hello = Hello {
@@ -67,7 +66,7 @@ pub async fn main(socket: &Path) -> io::Result<i32> {
     };
     let hello = serde_json::to_vec(&hello).map_err(io::Error::other)?;
     sink.write_all(&frame(HELLO, &hello)).await?;
-    tokio::spawn(read_stdin(frames));
+    tokio::spawn(input::pass_on(frames, read));
     tokio::spawn(async move {
         while let Some(bytes) = outgoing.recv().await {
             if sink.write_all(&bytes).await.is_err() {
@@ -109,28 +108,8 @@ fn stdout_is_empty() -> Option<bool> {
     rustix::io::ioctl_fionread(io::stdout()).ok().map(|left| left == 0)
 }
 
-async fn read_stdin(frames: mpsc::Sender<Vec<u8>>) {
-    let mut input = Input::open();
-    while let Some(bytes) = input.next().await {
-        if frames.send(frame(BYTES, &bytes)).await.is_err() {
-            return;
-        }
-    }
-    let _ = frames.send(frame(END, &[])).await;
-}
-
-fn watch_signals(frames: &mpsc::Sender<Vec<u8>>) {
-    for (kind, number) in
-        [(SignalKind::terminate(), 15), (SignalKind::interrupt(), 2), (SignalKind::hangup(), 1)]
-    {
-        let Ok(mut stream) = signal(kind) else { continue };
-        let frames = frames.clone();
-        tokio::spawn(async move {
-            while stream.recv().await.is_some() {
-                let _ = frames.send(frame(SIGNAL, &[number])).await;
-            }
-        });
-    }
+fn read(bytes: Option<Vec<u8>>) -> Vec<u8> {
+    bytes.map_or_else(|| frame(END, &[]), |bytes| frame(BYTES, &bytes))
 }
 
 fn frame(kind: u8, bytes: &[u8]) -> Vec<u8> {

@@ -53,11 +53,7 @@ pub fn drive(theme: &str, setting: Setting<'_>) -> Result<Box<dyn Drive>, String
         if of_theme.is_empty() {
             continue;
         }
-        let plain = fit::plain(&step.input).map(|input| Trial {
-            about: "plain".into(),
-            input,
-            wanted: Wanted::Plain,
-        });
+        let plain = fit::plain(&step.input).map(|input| Trial::new("plain", input, Wanted::Plain));
         // What is drawn fits, and tells by itself; where each input costs a process it is enough.
         let plain = plain.filter(|_| dialect.is_none() || theme != "outputs");
         let of_theme = plain.into_iter().chain(of_theme);
@@ -103,9 +99,7 @@ impl Trial {
     fn new(about: impl Into<String>, input: Datum, wanted: Wanted) -> Self {
         Self { about: about.into(), input, wanted }
     }
-}
 
-impl Trial {
     /// That it was refused although it fits.
     fn refused(&self) -> String {
         let (input, about) = (crate::datum::brief(&self.input), &self.about);

@@ -1,9 +1,10 @@
 //! Lists and maps.
 
+use std::borrow::Cow;
+
 use super::field::Fields;
 use super::{Accepted, Bounds, Fault, Read, Scope, Type, is_as_it_stood};
 use crate::datum::{Datum, Head};
-use std::borrow::Cow;
 
 /// The type of lists.
 #[derive(Clone, Debug)]

@@ -1,9 +1,10 @@
 //! Integers and floats, with their units.
 
+use std::borrow::Cow;
+
 use super::field::Fields;
 use super::{Accepted, Bounds, Fault, Read, Units, as_it_stands};
 use crate::datum::{Datum, Int};
-use std::borrow::Cow;
 
 /// The type of integers.
 #[derive(Clone, Debug)]

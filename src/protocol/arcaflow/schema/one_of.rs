@@ -1,10 +1,11 @@
 //! One of several objects, told by a field.
 
+use std::borrow::Cow;
+
 use super::field::Fields;
 use super::number::to_integer;
 use super::{Accepted, Fault, Object, Read, Scope, Type};
 use crate::datum::{Datum, Head, Int};
-use std::borrow::Cow;
 
 /// The type of values that are one of several objects.
 #[derive(Clone, Debug)]

@@ -1,7 +1,8 @@
 //! Texts: their length in bytes, their pattern, and regular expressions as values.
 
-use regex::Regex;
 use std::borrow::Cow;
+
+use regex::Regex;
 
 use super::field::Fields;
 use super::{Accepted, Bounds, Fault, Read, as_it_stands};
