@@ -1,11 +1,12 @@
 //! The harness side of one case, as an actor: decodes bytes, matches, answers, sets deadlines, collects findings.
 //!
-//! `script` binds a scenario; `lane` keeps what is known of each lane and wire; `deliver` gives each message to
-//! those who watch and to the one who takes it; `advance` runs acts and judges time; `closing` ends the case.
-//! Everything is a function of the events: the same events give the same doings and findings, which is how a
+//! `bind` makes a `script` of a scenario; `lane` keeps what is known of each lane and wire; `deliver` gives each
+//! message to those who watch and to the one who takes it; `advance` runs acts and judges time; `closing` ends the
+//! case. Everything is a function of the events: the same events give the same doings and findings, which is how a
 //! stored run is judged again.
 
 mod advance;
+mod bind;
 mod chart;
 mod closing;
 mod deliver;
@@ -18,11 +19,12 @@ mod script;
 mod stage;
 mod step;
 
+pub use bind::Common;
 pub use chart::{Chart, Entry};
 pub use finding::{Breach, Finding};
 pub use http::parse_url;
 pub(crate) use knock::starting_acts;
-pub use script::{CaseName, Common, Guard, GuardKind, Knobs, Lane, LaneSource, Line, Script};
+pub use script::{CaseName, Guard, GuardKind, Knobs, Lane, LaneSource, Line, Script};
 pub use stage::Stage;
 pub use step::{Made, Ran, StepAct, read_act, verbs};
 
