@@ -2,7 +2,7 @@
 
 use super::deliver::millis;
 use super::finding::Breach;
-use super::lane::Wire;
+use super::wire::Wire;
 use super::{Asked, GuardKind, LaneSource, Line, Play, Ran, Stage};
 use crate::actor::{Act, Nanos, WireId};
 use crate::datum::{Bindings, Kind, Names, Pattern};

@@ -242,7 +242,7 @@ impl Play {
     }
 
     fn signal_all(&mut self, signal: i32) {
-        let running = |(id, wire): (&WireId, &super::lane::Wire)| {
+        let running = |(id, wire): (&WireId, &super::wire::Wire)| {
             (wire.is_process && wire.opened && wire.exited.is_none() && id.listener().is_none())
                 .then_some(*id)
         };

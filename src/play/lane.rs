@@ -1,21 +1,15 @@
-//! What is known of lanes and wires.
+//! What is known of lanes, and how what comes on wires gets to them.
 
 use std::collections::VecDeque;
-use std::ops::{Deref, DerefMut, Range};
+use std::ops::Range;
 
-use super::{LaneSource, Play, Stage, http, part_of};
-use crate::actor::{
-    Act, ActId, Address, CloseHow, ClosedHow, Exit, Nanos, Part, Payload, Peer, Pieces, WireId,
-};
-use crate::codec::http1::Http1;
-use crate::codec::{Codec, Malformed, Message};
+use super::wire::{STDERR_READ, Wire};
+use super::{LaneSource, Play, Stage, part_of};
+use crate::actor::{Act, Address, CloseHow, ClosedHow, Nanos, Part, Peer, WireId};
 use crate::datum::{Compare, Datum, Kind};
 use crate::play::Asked;
-use crate::protocol;
 use crate::scenario::Source;
 
-/// Most bytes of a wire that are kept for showing a message in hex.
-const TAIL: usize = 4096;
 /// Most messages of a lane that a finding can name.
 const RECENT: usize = 32;
 
@@ -46,191 +40,6 @@ impl LaneState {
             self.recent.pop_front();
         }
         self.recent.push_back((message, taker));
-    }
-}
-
-/// How many lines of a standard error are read; what follows is only counted, as bytes.
-const STDERR_READ: usize = 10_000;
-
-/// What is known of a wire.
-pub(super) struct Wire {
-    /// The lane of its main part.
-    pub(super) lane: usize,
-    /// The lane of its standard error.
-    stderr_lane: Option<usize>,
-    pub(super) codec: WireCodec,
-    stderr: Option<Box<dyn Codec>>,
-    /// How many lines of its standard error were read.
-    stderr_read: usize,
-    /// The view that took its last message; of HTTP that of the exchange which is being read.
-    view: usize,
-    /// Of HTTP: requests without a whole response.
-    pub(super) open_exchanges: usize,
-    /// What its next dialling is for.
-    pub(super) redialled: Option<Asked>,
-    /// Of HTTP: the host that we opened it to.
-    pub(super) host: String,
-    /// Whether we opened it.
-    is_client: bool,
-    /// What is written first once it is open.
-    pub(super) first: Option<(Payload, Pieces)>,
-    pub(super) is_process: bool,
-    pub(super) opened: bool,
-    pub(super) ended: bool,
-    pub(super) closed: bool,
-    pub(super) we_closed: bool,
-    pub(super) exited: Option<Exit>,
-    /// Messages that came.
-    pub(super) messages: u64,
-    /// Acts on it whose failure concerns it.
-    pub(super) acts: Vec<ActId>,
-    /// Up to where the stream was messages.
-    consumed: u64,
-    tail: Tail,
-}
-
-impl Wire {
-    /// A wire of a lane, with fresh codecs.
-    pub(super) fn new(play: &Play, lane: usize, is_process: bool, accepted: bool) -> Self {
-        let spec = &play.script.lanes[lane];
-        let suite = &play.script.name.suite;
-        let codec = match spec.codec.as_str() {
-            "http" => WireCodec::Http(http::codec(&spec.bodies, accepted)),
-            name => {
-                WireCodec::Plain(protocol::codec(suite, name).unwrap_or_else(|| Box::new(protocol::Silence)))
-            }
-        };
-        let stderr_lane = play.script.lanes.iter().position(|lane| part_of(&lane.source) == Part::Stderr);
-        let stderr_lane = stderr_lane.filter(|_| is_process && play.script.is_stdio(lane));
-        let stderr = stderr_lane.and_then(|_| protocol::codec(suite, "text-lines"));
-        Self {
-            lane,
-            stderr_lane,
-            codec,
-            stderr,
-            stderr_read: 0,
-            view: lane,
-            open_exchanges: 0,
-            redialled: None,
-            host: String::new(),
-            is_client: !accepted,
-            first: None,
-            is_process,
-            opened: false,
-            ended: false,
-            closed: false,
-            we_closed: false,
-            exited: None,
-            messages: 0,
-            acts: Vec::new(),
-            consumed: 0,
-            tail: Tail::default(),
-        }
-    }
-
-    /// Whether bytes came that are no whole message yet; a line end alone is none.
-    pub(super) fn is_inside_a_message(&self) -> bool {
-        const LINE_END: u64 = 2;
-        !self.ended && self.tail.end > self.consumed + LINE_END
-    }
-
-    /// Whether nothing more can come from it.
-    pub(super) fn is_spent(&self) -> bool {
-        if self.is_process {
-            self.ended && self.exited.is_some()
-        } else {
-            self.closed || (self.ended && (self.we_closed || self.http().is_some()))
-        }
-    }
-
-    /// Where a message of it goes: of HTTP all of an exchange goes where its head went.
-    fn lane_of(&mut self, next: &Result<Message, Malformed>) -> usize {
-        let is_http = self.http().is_some();
-        match next {
-            Ok(message) if is_http && message.kind != Kind::Head => {
-                let ended = usize::from(message.kind == Kind::End);
-                self.open_exchanges = self.open_exchanges.saturating_sub(ended);
-                self.view
-            }
-            Err(_) if is_http => self.view,
-            _ => self.lane,
-        }
-    }
-
-    /// Its codec, if it speaks HTTP.
-    pub(super) fn http(&self) -> Option<&Http1> {
-        match &self.codec {
-            WireCodec::Http(codec) => Some(codec),
-            WireCodec::Plain(_) => None,
-        }
-    }
-
-    /// The same, for writing past its `encode`.
-    pub(super) fn http_mut(&mut self) -> Option<&mut Http1> {
-        match &mut self.codec {
-            WireCodec::Http(codec) => Some(codec),
-            WireCodec::Plain(_) => None,
-        }
-    }
-
-    /// Whether a further request can go out on it.
-    pub(super) fn takes_requests(&self) -> bool {
-        self.opened && !self.ended && !self.closed && !self.we_closed && self.http().is_some()
-    }
-}
-
-/// What reads a wire and writes to it.
-pub(super) enum WireCodec {
-    /// A format of messages alone.
-    Plain(Box<dyn Codec>),
-    /// HTTP, whose bodies differ from exchange to exchange.
-    Http(Box<Http1>),
-}
-
-impl Deref for WireCodec {
-    type Target = dyn Codec;
-
-    fn deref(&self) -> &Self::Target {
-        match self {
-            WireCodec::Plain(codec) => codec.as_ref(),
-            WireCodec::Http(codec) => codec.as_ref(),
-        }
-    }
-}
-
-impl DerefMut for WireCodec {
-    fn deref_mut(&mut self) -> &mut Self::Target {
-        match self {
-            WireCodec::Plain(codec) => codec.as_mut(),
-            WireCodec::Http(codec) => codec.as_mut(),
-        }
-    }
-}
-
-/// The last bytes of a stream.
-#[derive(Default)]
-struct Tail {
-    bytes: Vec<u8>,
-    end: u64,
-}
-
-impl Tail {
-    fn feed(&mut self, bytes: &[u8]) {
-        self.end += bytes.len() as u64;
-        let kept = &bytes[bytes.len().saturating_sub(TAIL)..];
-        self.bytes.extend_from_slice(kept);
-        let surplus = self.bytes.len().saturating_sub(2 * TAIL);
-        if surplus > 0 {
-            self.bytes.drain(..surplus);
-        }
-    }
-
-    /// The bytes of a range, as far as they are kept.
-    fn slice(&self, range: &Range<u64>) -> Vec<u8> {
-        let start = self.end - self.bytes.len() as u64;
-        let from = range.start.max(start).min(self.end) - start;
-        let to = range.end.max(start).min(self.end) - start;
-        self.bytes[from as usize..(to as usize).max(from as usize)].to_vec()
     }
 }
 
@@ -349,17 +158,7 @@ impl Play {
             return;
         }
         let Some(wire) = self.wires.get_mut(&id) else { return };
-        match part {
-            Part::Main => {
-                wire.tail.feed(bytes);
-                wire.codec.feed(bytes);
-            }
-            Part::Stderr => {
-                if let Some(codec) = &mut wire.stderr {
-                    codec.feed(bytes);
-                }
-            }
-        }
+        wire.feed(part, bytes);
         self.drain(id, part);
     }
 
@@ -367,30 +166,9 @@ impl Play {
     /// matter in which chunks they came.
     fn drain(&mut self, id: WireId, part: Part) {
         while let Some(wire) = self.wires.get_mut(&id) {
-            let (lane, next) = match part {
-                Part::Main => (wire.lane, wire.codec.next()),
-                Part::Stderr => (
-                    wire.stderr_lane.unwrap_or(wire.lane),
-                    wire.stderr.as_mut().and_then(|codec| codec.next()),
-                ),
-            };
-            let Some(result) = next else { return };
-            if part == Part::Stderr {
-                wire.stderr_read += 1;
-                if wire.stderr_read == STDERR_READ {
-                    wire.stderr = None;
-                    self.notes
-                        .push(format!("lines of standard error after the {STDERR_READ}th are not read"));
-                }
-            }
-            let Some(wire) = self.wires.get_mut(&id) else { return };
-            let lane = if part == Part::Main { wire.lane_of(&result) } else { lane };
-            if part == Part::Main {
-                wire.messages += 1;
-                wire.consumed = match &result {
-                    Ok(message) => message.wire.end.max(wire.consumed),
-                    Err(_) => wire.tail.end,
-                };
+            let Some((lane, result)) = wire.next(part) else { return };
+            if part == Part::Stderr && wire.stderr_read == STDERR_READ {
+                self.notes.push(format!("lines of standard error after the {STDERR_READ}th are not read"));
             }
             match result {
                 Ok(message) => self.deliver(lane, Some(id), message.kind, message.datum, message.wire),
@@ -405,13 +183,7 @@ impl Play {
 
     pub(super) fn ended(&mut self, id: WireId, part: Part) {
         let Some(wire) = self.wires.get_mut(&id) else { return };
-        let cut = match part {
-            Part::Main => {
-                wire.ended = true;
-                wire.codec.finish()
-            }
-            Part::Stderr => wire.stderr.as_mut().and_then(|codec| codec.finish()),
-        };
+        let cut = wire.finish(part);
         self.drain(id, part);
         if part == Part::Stderr {
             return;
@@ -487,7 +259,7 @@ impl Play {
 
     /// The bytes of a message, as far as they are kept.
     pub(super) fn bytes_of(&self, id: Option<WireId>, range: &Range<u64>) -> Vec<u8> {
-        id.and_then(|id| self.wires.get(&id)).map(|wire| wire.tail.slice(range)).unwrap_or_default()
+        id.and_then(|id| self.wires.get(&id)).map(|wire| wire.slice(range)).unwrap_or_default()
     }
 
     /// Whether anything can still come on a lane.

@@ -18,6 +18,7 @@ mod lane;
 mod script;
 mod stage;
 mod step;
+mod wire;
 
 pub use bind::Common;
 pub use chart::{Chart, Entry};
@@ -36,7 +37,8 @@ use crate::actor::{
 };
 use crate::datum::{Bindings, Compare, Datum, Kind};
 use crate::play::closing::Phase;
-use crate::play::lane::{LaneState, Wire};
+use crate::play::lane::LaneState;
+use crate::play::wire::Wire;
 use crate::protocol::{Drive, Watch};
 use crate::scenario::Source;
 

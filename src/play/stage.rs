@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::lane::{Wire, WireCodec};
+use super::wire::{Wire, WireCodec};
 use super::{Asked, LaneSource, Play, Ran, Redial};
 use crate::actor::{Act, ActId, Address, CloseHow, EVERYBODY, Part, Payload, Pieces, Target, WireId};
 use crate::codec::Layout;
