@@ -84,9 +84,7 @@ impl Baseline {
 
     /// Compares a case with the entries, accepts its findings, and sets its verdict and [`Against`].
     pub fn apply(&mut self, result: &mut CaseResult) {
-        for entry in self.entries.iter_mut().filter(|entry| entry.names(&result.id)) {
-            entry.see(result);
-        }
+        self.see(result);
         for judged in result.findings.iter_mut().filter(|judged| judged.level > Level::May) {
             judged.accepted = self.entries.iter().any(|entry| entry.accepts(&result.id, &judged.finding));
         }
@@ -96,6 +94,13 @@ impl Baseline {
         let open = result.findings.iter().any(|judged| !judged.accepted);
         let any = !result.findings.is_empty();
         result.baseline = any.then_some(if open { Against::Unexpected } else { Against::Expected });
+    }
+
+    /// Notes what a case shows of the entries.
+    fn see(&mut self, result: &CaseResult) {
+        for entry in self.entries.iter_mut().filter(|entry| entry.names(&result.id)) {
+            entry.see(result);
+        }
     }
 
     /// The entries that did not hold: what to do about each.

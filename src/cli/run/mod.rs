@@ -113,12 +113,8 @@ pub struct Args {
 pub(super) fn run(args: Args) -> Result<i32, Wrong> {
     let corpus = corpus(&args.suites)?;
     let jobs = subjects::jobs(&args, &corpus)?;
-    let mut reporters: Vec<Box<dyn Reporter>> = Vec::new();
     let secrets = jobs.iter().map(|job| job.subject.secrets.clone()).find(|secrets| !secrets.is_empty());
     let secrets = secrets.unwrap_or_default();
-    for report in &args.report {
-        reporters.push(reporter(report, &secrets)?);
-    }
     let folder = tempfile::Builder::new()
         .prefix("plugfest-")
         .tempdir()
@@ -127,6 +123,7 @@ pub(super) fn run(args: Args) -> Result<i32, Wrong> {
     let stop = stop_on_signals();
     let at_once = side_by_side::at_once(&args, &jobs);
     let runs = prepare(&args, &corpus, jobs, folder.path(), &stop)?;
+    let mut reporters = reporters(&args.report, &secrets)?;
     if let Some((run, why)) = runs.iter().find_map(|run| Some((run, run.unreachable()?))) {
         anstream::eprintln!("error: {why}");
         let counts = Counts { inconclusive: run.playable(), ..Counts::default() };
@@ -183,14 +180,9 @@ fn update_baseline(runs: &[prepare::Run], results: &[CaseResult]) -> Result<(), 
     let Some((run, baseline)) = runs.iter().find_map(|run| Some((run, run.baseline.as_ref()?))) else {
         return Ok(());
     };
-    let mut seen = baseline.clone();
-    let judged = results.iter().filter(|result| result.profile == run.profile).cloned().map(|mut result| {
-        seen.apply(&mut result);
-        result
-    });
-    let judged: Vec<CaseResult> = judged.collect();
-    let update = seen.updated(&judged, run.whole);
-    let file = seen.file();
+    let judged: Vec<&CaseResult> = results.iter().filter(|result| result.profile == run.profile).collect();
+    let update = baseline.updated(&judged, run.whole);
+    let file = baseline.file();
     std::fs::write(file, run.secrets().hidden(&update.text)).map_err(|error| format!("{file}: {error}"))?;
     let todo = if update.added > 0 { ": give each a reason and a source before it counts" } else { "" };
     anstream::println!("{file}: {} entries added, {} removed{todo}", update.added, update.removed);
@@ -232,6 +224,17 @@ fn stop_on_signals() -> Arc<AtomicBool> {
         });
     });
     stop
+}
+
+/// The reports of the command line: made once everything else is known to be right, since this empties their files.
+fn reporters(texts: &[String], secrets: &Secrets) -> Result<Vec<Box<dyn Reporter>>, Wrong> {
+    let path = |text: &String| text.split_once('=').map(|(_, path)| path.to_owned());
+    let paths: Vec<String> =
+        texts.iter().filter_map(path).filter(|path| !path.starts_with("/dev/")).collect();
+    if let Some(twice) = paths.iter().enumerate().find(|(nth, path)| paths[..*nth].contains(path)) {
+        return Err(Wrong::Said(format!("--report: {} is the place of another report already", twice.1)));
+    }
+    texts.iter().map(|text| reporter(text, secrets)).collect()
 }
 
 fn reporter(text: &str, secrets: &Secrets) -> Result<Box<dyn Reporter>, Wrong> {

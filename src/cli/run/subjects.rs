@@ -64,6 +64,7 @@ pub(super) fn jobs(args: &Args, corpus: &Corpus) -> Result<Vec<Job>, Wrong> {
         let of_suite = mocks::REFERENCES.iter().filter(|reference| reference.suite == *suite);
         known("role", role, of_suite.map(|reference| reference.role).collect::<Vec<_>>())?;
     }
+    headers(args)?;
     Ok(reference_jobs(args))
 }
 
@@ -75,15 +76,21 @@ fn reached(mut subject: Subject, args: &Args) -> Result<Subject, Wrong> {
         }
         subject.attach = Some(Attach::parse(address).map_err(|why| format!("--attach: {why}"))?);
     }
-    for header in &args.header {
-        let Some((name, value)) = header.split_once(':') else {
-            return Err(Wrong::Said(format!("--header {header}: write NAME: VALUE")));
-        };
-        subject.headers.insert(name.trim().into(), value.trim().into());
+    for (name, value) in headers(args)? {
+        subject.headers.insert(name, value);
     }
     subject.ca_file = args.ca_file.clone().or(subject.ca_file);
     subject.insecure |= args.insecure;
     Ok(subject)
+}
+
+/// The headers of the command line.
+fn headers(args: &Args) -> Result<Vec<(String, String)>, Wrong> {
+    let header = |text: &String| match text.split_once(':') {
+        Some((name, value)) if !name.trim().is_empty() => Ok((name.trim().into(), value.trim().into())),
+        _ => Err(Wrong::Said(format!("--header {text}: write NAME: VALUE"))),
+    };
+    args.header.iter().map(header).collect()
 }
 
 /// Whether a command runs our own reference, whose capabilities we know. (What one has only by its driver, its bare
