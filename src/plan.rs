@@ -158,7 +158,7 @@ fn case(
         common.script(scenario, row).map_err(|problems| FileErrors {
             file: scenario.file.clone(),
             text: scenario.text.to_string(),
-            problems,
+            problems: problems.into_iter().map(|problem| problem.at_its_name(&scenario.text)).collect(),
         })
     };
     let elsewhere = reason_elsewhere(scenario, mode, &selection.profile);

@@ -173,6 +173,9 @@ fn levels(table: &Table<'_>, profiles: &[String]) -> BTreeMap<String, Level> {
             .collect();
     }
     let Some(level) = level(&table.need_text("level")) else { return BTreeMap::new() };
+    if profiles.is_empty() {
+        table.problem(table.span.clone(), "`profiles` is missing: those in which the rule binds");
+    }
     profiles.iter().map(|profile| (profile.clone(), level)).collect()
 }
 

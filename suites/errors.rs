@@ -2,10 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use plugfest::corpus::Corpus;
-use plugfest::plan::{Plan, Selection};
+use plugfest::corpus::{Corpus, unbound};
 use plugfest::scenario::error::FileErrors;
-use plugfest::subject::Subject;
 
 /// Reads a scenario as one of the Arcaflow suite and binds it; what is wrong with it, as compilers show it.
 fn errors(path: &Path) -> String {
@@ -18,11 +16,7 @@ fn errors(path: &Path) -> String {
     corpus.add(folder.path()).expect("a folder of scenarios");
     let found = match corpus.suite("arcaflow") {
         Err(errors) => errors,
-        Ok(suite) => {
-            let subject = Subject::of_command("arcaflow", "plugin", vec!["true".into()]);
-            let selection = Selection { profile: "v3".into(), slow: true, ..Selection::default() };
-            Plan::build(&suite, &subject, &selection).err().unwrap_or_default()
-        }
+        Ok(suite) => unbound(&suite),
     };
     let told: Vec<String> = found
         .into_iter()

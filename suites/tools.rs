@@ -75,13 +75,85 @@ fn a_requirement_of_the_user_must_have_an_id_of_its_own() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("mine/arcaflow/requirements.toml");
     std::fs::create_dir_all(file.parent().expect("a parent")).expect("folders");
-    let text = "[ARCA3-START-02]\nrole = \"plugin\"\nlevel = \"must\"\nrule = \"mine\"\nsource = [{ document = \"mine\", section = \"1\" }]\nintroduced = \"0.1.0\"\n";
+    let text = "[ARCA3-START-02]\nrole = \"plugin\"\nlevel = \"must\"\nprofiles = [\"v3\"]\nrule = \"mine\"\nsource = [{ document = \"mine\", section = \"1\" }]\nintroduced = \"0.1.0\"\n";
     std::fs::write(&file, text).expect("a file");
     let (status, _, err) = plugfest(folder.path(), &["check", "mine"]);
     assert_eq!(status, 2, "{err}");
     assert!(err.contains("the suite has a requirement `ARCA3-START-02`"), "{err}");
     assert!(err.contains("requirements.toml:1"), "{err}");
     assert!(err.contains("prefix of your own"), "{err}");
+}
+
+/// Checks a folder with these files; what is told.
+fn checked(files: &[(&str, &str)]) -> String {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (path, text) in files {
+        let path = folder.path().join("mine").join(path);
+        std::fs::create_dir_all(path.parent().expect("a parent")).expect("folders");
+        std::fs::write(path, text).expect("a file");
+    }
+    let (status, out, err) = plugfest(folder.path(), &["check", "mine"]);
+    assert_eq!(status, 2, "{out}{err}");
+    let (status, _, of_run) =
+        plugfest(folder.path(), &["run", "arcaflow", "plugin", "--suites", "mine", "--", "true"]);
+    assert_eq!((status, of_run), (2, err.clone()), "a run says the same");
+    err
+}
+
+#[test]
+fn scenarios_where_no_suite_is_would_never_run() {
+    let scenario = "role = \"plugin\"\n[[step]]\nexpect = '''null'''\n";
+    let told =
+        checked(&[("stray.toml", scenario), ("arcaflw/mine/x.toml", scenario), ("subject.toml", "a = 1")]);
+    assert!(told.contains("mine/stray.toml: lies in no suite: put it at SUITE/SECTION/NAME.toml"), "{told}");
+    assert!(told.contains("there is no suite `arcaflw`, did you mean `arcaflow`?"), "{told}");
+    assert!(!told.contains("subject.toml"), "{told}");
+}
+
+#[test]
+fn rules_and_requirements_of_the_user_that_bind_nobody_are_told() {
+    let told = checked(&[
+        (
+            "arcaflow/rules.toml",
+            "[[rule]]\nid = \"mine\"\nrole = \"plugn\"\nprofiles = [\"v9\"]\nmodes = [\"x\"]\ncovers = \"ACME-2\"\nforbid = '''null'''\n",
+        ),
+        (
+            "arcaflow/requirements.toml",
+            "[ACME-1]\nrole = \"engin\"\nlevel = \"must\"\nprofiles = [\"v8\"]\nrule = \"r\"\nsource = { document = \"d\", section = \"1\" }\nintroduced = \"0.1\"\n",
+        ),
+    ]);
+    for part in [
+        "unknown role `plugn`",
+        "unknown profile `v9`",
+        "unknown mode `x`",
+        "unknown requirement `ACME-2`",
+        "did you mean `ACME-1`?",
+        "unknown role `engin`",
+        "unknown profile `v8`",
+        "requirements.toml:4:",
+        "rules.toml:6:",
+    ] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    let told = checked(&[(
+        "arcaflow/requirements.toml",
+        "[ACME-1]\nrole = \"plugin\"\nlevel = \"must\"\nrule = \"r\"\nsource = { document = \"d\", section = \"1\" }\nintroduced = \"0.1\"\n",
+    )]);
+    assert!(told.contains("`profiles` is missing"), "{told}");
+    let told = checked(&[(
+        "arcaflow/rules.toml",
+        "[[rule]]\nid = \"a\"\nrole = \"plugin\"\ncovers = \"ARCA3-WORK-01\"\nforbid = '''$nope'''\n",
+    )]);
+    assert!(told.contains("no matcher `$nope`") && !told.contains("unknown key"), "{told}");
+}
+
+#[test]
+fn what_one_file_has_wrong_hides_nothing_of_another() {
+    let told = checked(&[
+        ("arcaflow/mine/a.toml", "role = \"plugin\"\nsumary = \"x\"\n[[step]]\nexpect = '''null'''\n"),
+        ("arcaflow/mine/b.toml", "role = \"plugin\"\n[[step]]\non = \"mian\"\nexpect = '''null'''\n"),
+    ]);
+    assert!(told.contains("unknown key `sumary`") && told.contains("unknown lane `mian`"), "{told}");
 }
 
 #[test]
@@ -91,6 +163,13 @@ fn a_run_can_be_repeated_where_it_was_bad() {
     assert_eq!(status, 1, "{out}");
     let (status, out, err) = run(folder.path(), &["--rerun", "run.jsonl"]);
     assert_eq!((status, last(&out)), (1, "0 passed, 1 failed, 0 skipped"), "{err}");
+    let both = ["--rerun", "run.jsonl", "--report", "jsonl=run.jsonl"];
+    let (status, out, err) = run(folder.path(), &both);
+    assert_eq!(
+        (status, last(&out)),
+        (1, "0 passed, 1 failed, 0 skipped"),
+        "read before it is written: {err}"
+    );
     let text = std::fs::read_to_string(folder.path().join("run.jsonl")).expect("the report");
     std::fs::write(folder.path().join("cut.jsonl"), &text[..text.len() - 30]).expect("a file");
     let (status, _, err) = run(folder.path(), &["--rerun", "cut.jsonl"]);
@@ -105,6 +184,10 @@ fn a_baseline_is_written_and_counts_once_it_has_reasons() {
     let (status, out, err) = run(folder.path(), &["hello/once", "--baseline", "b.toml", "--baseline-update"]);
     assert_eq!(status, 1, "{err}");
     assert!(out.contains("b.toml: 1 entries added, 0 removed: give each a reason"), "{out}");
+    std::fs::remove_file(&file).expect("the baseline");
+    let twice = ["hello/once", "--baseline", "b.toml", "--baseline-update", "--repeat", "2"];
+    let (_, out, err) = run(folder.path(), &twice);
+    assert!(out.contains("b.toml: 1 entries added, 0 removed"), "a repeated finding is one: {out}{err}");
     let (status, _, err) = run(folder.path(), &["hello/once", "--baseline", "b.toml"]);
     assert_eq!(status, 2);
     assert!(err.contains("`reason` is missing"), "{err}");
@@ -208,6 +291,11 @@ fn wrong_input_is_told_before_anything_runs() {
         (&["arcaflow", "plugin", "--report", "yaml=x"], "no report format `yaml`, did you mean `html`?"),
         (&["arcaflow", "plugin", "--report", "html=empty"], "empty cannot be written"),
         (&["arcaflow", "plugin", "--report", "html"], "write FORMAT=PATH"),
+        (
+            &["arcaflow", "plugin", "--report", "html=r", "--report", "junit=r"],
+            "r is the place of another report",
+        ),
+        (&["arcaflow", "plugin", "--header", "foo"], "--header foo: write NAME: VALUE"),
         (&["arcaflow", "plugin", "nothing-like-it"], "begins with nothing-like-it"),
         (&["arcaflow", "plugin", "--rerun", "nowhere"], "--rerun nowhere"),
         (&["arcaflow", "plugin", "--baseline", "nowhere"], "nowhere: cannot be read"),
@@ -220,6 +308,10 @@ fn wrong_input_is_told_before_anything_runs() {
         let marker = folder.path().join("ran").display().to_string();
         let mut all = vec!["run"];
         all.extend(words);
+        if words.contains(&"--header") {
+            let (status, _, err) = plugfest(folder.path(), &all);
+            assert!(status == 2 && err.contains(told), "for our references too: {err}");
+        }
         if !words.contains(&"--subject") {
             all.extend(["--", "touch", &marker]);
         }

@@ -3,10 +3,8 @@
 use std::path::PathBuf;
 
 use super::{Wrong, corpus};
+use crate::corpus::unbound;
 use crate::exit;
-use crate::plan::{Plan, Selection};
-use crate::scenario::Suite;
-use crate::subject::Subject;
 
 /// What to check.
 #[derive(clap::Args, Debug)]
@@ -34,7 +32,7 @@ pub(super) fn check(args: &Args) -> Result<i32, Wrong> {
         match corpus.suite(&name) {
             Ok(suite) => {
                 count += suite.scenarios.len();
-                errors.extend(check_suite(&suite));
+                errors.extend(unbound(&suite));
             }
             Err(found) => errors.extend(found),
         }
@@ -44,21 +42,4 @@ pub(super) fn check(args: &Args) -> Result<i32, Wrong> {
     }
     anstream::println!("{count} scenarios, nothing wrong");
     Ok(exit::GOOD)
-}
-
-/// Binds every scenario of a suite in every profile, to nobody.
-fn check_suite(suite: &Suite) -> Vec<crate::scenario::error::FileErrors> {
-    let mut errors: Vec<crate::scenario::error::FileErrors> = Vec::new();
-    for role in suite.role_names() {
-        for profile in &suite.profiles {
-            let subject = Subject::of_command(&suite.name, role, vec!["true".into()]);
-            let selection = Selection { profile: profile.clone(), slow: true, ..Selection::default() };
-            for error in Plan::build(suite, &subject, &selection).err().unwrap_or_default() {
-                if !errors.iter().any(|known| known.file == error.file) {
-                    errors.push(error);
-                }
-            }
-        }
-    }
-    errors
 }

@@ -1,16 +1,20 @@
 //! The files of the suites: embedded in the binary, and folders of users beside them.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
+pub use self::faults::unbound;
+use self::faults::{add, misplaced, misspelt, odd_requirements, odd_rules, without_echoes};
 use crate::parallel::side_by_side;
 use crate::requirement::Registry;
-use crate::scenario::error::{FileErrors, Problem, nearest};
-use crate::scenario::table::{Document, Text};
-use crate::scenario::{Suite, read_rules, scenario};
+use crate::scenario::error::{FileErrors, Problem};
+use crate::scenario::table::Document;
+use crate::scenario::{Suite, read_rules, salvage};
+
+mod faults;
 
 /// Every file of the shipped suites: path below `suites/` and text.
 const EMBEDDED: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/suites.rs"));
@@ -47,11 +51,17 @@ impl Corpus {
     /// Adds the files of a folder; its first level are the names of suites.
     ///
     /// # Errors
-    /// A folder that cannot be read, holds no TOML file, or repeats a path of the corpus.
+    /// A folder that cannot be read, holds no scenario, has one outside of a suite, or repeats a path of the corpus.
     pub fn add(&mut self, folder: &Path) -> Result<(), Vec<FileErrors>> {
         let shown = folder.display().to_string();
         let mut found = Vec::new();
         collect(folder, folder, &mut found).map_err(|error| vec![FileErrors::unreadable(&shown, error)])?;
+        let stray = misplaced(&found, &self.suites());
+        if !stray.is_empty() {
+            return Err(stray);
+        }
+        let suites = self.suites_with(&found);
+        found.retain(|(path, ..)| path.split_once('/').is_some_and(|(suite, _)| suites.contains(suite)));
         if found.is_empty() {
             let message = "holds no scenario: put them at SUITE/SECTION/NAME.toml below it";
             return Err(vec![FileErrors::unreadable(&shown, message)]);
@@ -76,6 +86,12 @@ impl Corpus {
         if errors.is_empty() { Ok(()) } else { Err(errors) }
     }
 
+    /// The names of the suites, with those that files of a user bring.
+    fn suites_with(&self, found: &[(String, String, String)]) -> BTreeSet<String> {
+        let brought = found.iter().filter_map(|(path, ..)| path.strip_suffix("/suite.toml"));
+        self.suites().into_iter().chain(brought.map(str::to_owned)).collect()
+    }
+
     /// The names of the suites.
     pub fn suites(&self) -> Vec<String> {
         let with_suite = |path: &String| path.strip_suffix("/suite.toml").map(str::to_owned);
@@ -98,18 +114,31 @@ impl Corpus {
             Ok(suite) => (suite, Vec::new()),
             Err(errors) => (Suite::default(), errors),
         };
+        let has_frame = errors.is_empty();
+        let mut lossy = BTreeSet::new();
         for read in
-            side_by_side(&self.scenarios(name), |(id, file)| scenario(name, id, &file.name, &file.text))
+            side_by_side(&self.scenarios(name), |(id, file)| salvage(name, id, &file.name, &file.text))
         {
             match read {
                 Ok(scenario) => suite.scenarios.push(Arc::new(scenario)),
-                Err(error) => errors.push(error),
+                Err(wreck) => {
+                    lossy.extend(wreck.lost.then(|| wreck.errors.file.clone()));
+                    suite.scenarios.extend(wreck.rest.map(Arc::new));
+                    errors.push(wreck.errors);
+                }
             }
         }
-        if errors.is_empty() {
-            errors.extend(misspelt(&suite));
+        if has_frame {
+            add(&mut errors, misspelt(&suite));
         }
-        if errors.is_empty() { Ok(suite) } else { Err(errors) }
+        if errors.is_empty() {
+            return Ok(suite);
+        }
+        if has_frame {
+            let unbound = unbound(&suite).into_iter().map(|error| without_echoes(error, &lossy));
+            add(&mut errors, unbound.collect());
+        }
+        Err(errors)
     }
 
     /// The files of a suite's scenarios with their ids.
@@ -141,10 +170,13 @@ impl Corpus {
             if let Err(id) = Arc::make_mut(&mut suite.registry).merge(registry) {
                 keep(id_clash(file, &id));
             }
+            odd_requirements(&suite, &file.name, &file.text).map_err(&mut keep).unwrap_or_default();
         }
         for file in files("rules.toml") {
             suite.rules_text = Arc::from(format!("{}{}", suite.rules_text, file.text));
-            suite.rules.extend(read_rules(&file.name, &file.text).map_err(&mut keep).unwrap_or_default());
+            let rules = read_rules(&file.name, &file.text).map_err(&mut keep).unwrap_or_default();
+            odd_rules(&suite, &rules, &file.name, &file.text).map_err(&mut keep).unwrap_or_default();
+            suite.rules.extend(rules);
         }
         if let [_, .., last] = files("rules.toml") {
             suite.rules = read_rules(&last.name, &suite.rules_text).map_err(&mut keep).unwrap_or_default();
@@ -154,43 +186,6 @@ impl Corpus {
         }
         if errors.is_empty() { Ok(suite) } else { Err(errors) }
     }
-}
-
-/// Names for which the cases of a scenario would never run: a role that the suite does not have, a capability that one
-/// scenario alone asks for, by a name that is nearly that of others.
-fn misspelt(suite: &Suite) -> Vec<FileErrors> {
-    let mut known: BTreeMap<&str, usize> = BTreeMap::new();
-    let names = suite.scenarios.iter().flat_map(|scenario| &scenario.capabilities);
-    names.for_each(|name| *known.entry(&name.text).or_default() += 1);
-    let others: Vec<&str> = known.iter().filter(|(_, count)| **count > 1).map(|(name, _)| *name).collect();
-    let mut errors = Vec::new();
-    let roles: Vec<&str> = suite.role_names().collect();
-    for scenario in &suite.scenarios {
-        let alone = scenario.capabilities.iter().filter(|name| known[name.text.as_str()] == 1);
-        let near = |name: &&Text| {
-            nearest(&name.text, others.iter().copied()).is_some_and(|near| is_slip(&name.text, near))
-        };
-        let problems: Vec<Problem> = alone
-            .filter(near)
-            .map(|name| Problem::unknown(name.span.clone(), "capability", &name.text, others.iter().copied()))
-            .collect();
-        let role = Some(&scenario.role).filter(|role| !roles.contains(&role.text.as_str()));
-        let role =
-            role.map(|role| Problem::unknown(role.span.clone(), "role", &role.text, roles.iter().copied()));
-        let problems: Vec<Problem> = role.into_iter().chain(problems).collect();
-        if !problems.is_empty() {
-            let (file, text) = (scenario.file.clone(), scenario.text.to_string());
-            errors.push(FileErrors { file, text, problems });
-        }
-    }
-    errors
-}
-
-/// Whether a name differs from another by a slip of the pen: in one or two letters of a long word.
-fn is_slip(name: &str, other: &str) -> bool {
-    let last = |name: &str| name.rsplit('.').next().unwrap_or_default().len();
-    let distance = strsim::damerau_levenshtein(name, other);
-    distance <= 1 && last(name) > 3 || distance == 2 && last(name) > 6
 }
 
 /// A requirement that an earlier file has.

@@ -29,7 +29,7 @@ impl Problem {
         name: &str,
         known: impl IntoIterator<Item = &'a str>,
     ) -> Self {
-        let mut known: Vec<&str> = known.into_iter().collect();
+        let mut known: Vec<&str> = known.into_iter().filter(|name| !name.is_empty()).collect();
         known.sort_unstable();
         known.dedup();
         let help = match nearest(name, known.iter().copied()) {
@@ -38,6 +38,21 @@ impl Problem {
             None => Some(format!("known: {}", known.join(", "))),
         };
         Self { span, message: format!("unknown {what} `{name}`"), help }
+    }
+
+    /// The same at the unknown name itself, where so far the head of its table (`[[step]]`) is the place.
+    #[must_use]
+    pub fn at_its_name(self, text: &str) -> Self {
+        let place = |problem: &Self| {
+            let name = problem.message.strip_prefix("unknown ")?.split('`').nth(1)?;
+            text.get(problem.span.clone()).filter(|head| head.starts_with("[["))?;
+            let rest = text.get(problem.span.end..)?;
+            let table = rest.find("\n[").map_or(rest, |end| &rest[..end]);
+            let start = problem.span.end + word(table, name)?;
+            Some(start..start + name.len())
+        };
+        let span = place(&self).unwrap_or(self.span.clone());
+        Self { span, ..self }
     }
 }
 
@@ -87,8 +102,22 @@ impl FileErrors {
     }
 }
 
-/// The known name that a wrong one was probably meant to be.
+/// Where a name is used in a table: as `$get(name)` or `${name}`, else as a word.
+fn word(table: &str, name: &str) -> Option<usize> {
+    let used = |open: &str| Some(table.find(&format!("{open}{name}"))? + open.len());
+    let is_part = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
+    let alone = |at: &usize| {
+        !is_part(table[..*at].chars().next_back()) && !is_part(table[at + name.len()..].chars().next())
+    };
+    used("$get(").filter(alone).or(used("${").filter(alone)).or_else(|| {
+        let mut words = table.match_indices(name).map(|(at, _)| at).filter(alone);
+        words.next()
+    })
+}
+
+/// The known name that a wrong one was probably meant to be: one that differs in few letters, or with which it begins.
 pub fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let best = known.into_iter().map(|name| (strsim::damerau_levenshtein(wrong, name), name)).min()?;
-    (best.0 <= 1 + wrong.chars().count() / 4).then_some(best.1)
+    let begins = best.1.len() >= 4 && wrong.starts_with(best.1);
+    (begins || best.0 <= 1 + wrong.chars().count() / 4).then_some(best.1)
 }

@@ -1,6 +1,5 @@
 //! Scenarios and suites: TOML files read into a model that knows its places (suites/README.md is the format).
 
-pub mod check;
 mod duration;
 pub mod error;
 mod model;
@@ -15,5 +14,5 @@ pub use model::{
     Body, Isolation, LaneSpec, Launch, Opening, Row, Rule, RuleKind, Scenario, Source, Step, Twin, Verb,
     ViewSpec,
 };
-pub use parse::{launch, scenario, timing};
+pub use parse::{Wreck, launch, salvage, scenario, timing};
 pub use suite::{Role, Suite, read_rules};

@@ -14,11 +14,34 @@ use crate::play::verbs;
 /// Reads one scenario.
 ///
 /// # Errors
-/// Everything that is wrong with the file by itself; what needs the suite is in [`super::check`].
+/// Everything that is wrong with the file by itself; what needs the suite is told where its names are bound.
 pub fn scenario(suite: &str, id: &str, file: &str, text: &str) -> Result<Scenario, FileErrors> {
+    salvage(suite, id, file, text).map_err(|wreck| wreck.errors)
+}
+
+/// A file that could not be read whole.
+#[derive(Debug)]
+pub struct Wreck {
+    /// What is wrong with it by itself.
+    pub errors: FileErrors,
+    /// What it says nevertheless, if it is TOML: its names are looked up too, so that a user is told everything at once.
+    pub rest: Option<Scenario>,
+    /// Whether a step, view or rule is missing in the rest: names that seem unknown may stand there.
+    pub lost: bool,
+}
+
+/// Reads one scenario, or what there is of it.
+///
+/// # Errors
+/// A wreck, if anything is wrong.
+pub fn salvage(suite: &str, id: &str, file: &str, text: &str) -> Result<Scenario, Box<Wreck>> {
     let document = Document::parse(file, text);
     let scenario = read(suite, id, file, text, &document.root());
-    document.errors().map(|()| scenario)
+    let (is_toml, lost) = (document.is_toml(), document.lost_something());
+    match document.errors() {
+        Ok(()) => Ok(scenario),
+        Err(errors) => Err(Box::new(Wreck { errors, rest: is_toml.then_some(scenario), lost })),
+    }
 }
 
 /// What reading a scenario asks of its file: the source of the schema.
@@ -61,8 +84,21 @@ fn read(suite: &str, id: &str, file: &str, text: &str, root: &Table<'_>) -> Scen
             "this scenario covers nothing: it has no expect, quiet, drive, forbid, require or check",
         );
     }
+    for (first, second) in twins(&scenario.rules) {
+        root.problem(second.span.clone(), format!("the id `{}` is used twice", first.text));
+    }
     root.finish();
     scenario
+}
+
+/// Ids that two rules have; what `for` makes of one table is one.
+fn twins(rules: &[Rule]) -> Vec<(&Text, &Text)> {
+    let ids: Vec<&Text> = rules.iter().filter_map(|rule| rule.id.as_ref()).collect();
+    let twin = |(nth, id): (usize, &&'_ Text)| {
+        let first = ids[..nth].iter().find(|first| first.text == id.text && first.span != id.span)?;
+        Some((*first, ids[nth]))
+    };
+    ids.iter().enumerate().filter_map(twin).collect()
 }
 
 /// Whether anything in a scenario can be broken.
@@ -177,7 +213,11 @@ fn steps(root: &Table<'_>) -> Vec<Step> {
                 let members: Vec<usize> = (0..tables.len()).filter(|at| block.holds(&tables[*at])).collect();
                 for vars in loops(block.table) {
                     for at in &members {
-                        steps.extend(step(&tables[*at].with_vars(&vars)));
+                        let read = step(&tables[*at].with_vars(&vars));
+                        if read.is_none() {
+                            root.lose();
+                        }
+                        steps.extend(read);
                     }
                 }
                 done.extend(members);
@@ -215,6 +255,9 @@ fn repeated<T>(table: &Table<'_>, read: impl Fn(&Table<'_>) -> Option<T>) -> Vec
         table.has("for");
         let read = read(&table);
         table.finish();
+        if read.is_none() {
+            table.lose();
+        }
         read
     };
     loops(table).into_iter().filter_map(expand).collect()
@@ -299,7 +342,7 @@ pub(super) const RULES: [&str; 6] = ["forbid", "require", "check", "allow", "ans
 /// Reads one rule.
 pub fn rule(table: &Table<'_>) -> Option<Rule> {
     let kind = rule_kind(table);
-    let rule = |kind| Rule {
+    let rule = Rule {
         id: table.text("id"),
         span: table.span.clone(),
         on: table.texts("on"),
@@ -310,9 +353,9 @@ pub fn rule(table: &Table<'_>) -> Option<Rule> {
         modes: table.texts("modes"),
         role: table.text("role"),
         rows: table.texts("rows"),
-        kind,
+        kind: kind?,
     };
-    kind.map(rule)
+    Some(rule)
 }
 
 fn rule_kind(table: &Table<'_>) -> Option<RuleKind> {
@@ -330,10 +373,14 @@ fn rule_kind(table: &Table<'_>) -> Option<RuleKind> {
             Some(RuleKind::Require { pattern: table.pattern("require")?, of, least })
         }
         "check" => Some(RuleKind::Check(table.text("check")?)),
-        "allow" => Some(RuleKind::Allow { pattern: table.pattern("allow")?, most: table.count("most") }),
+        "allow" => {
+            let most = table.count("most");
+            Some(RuleKind::Allow { pattern: table.pattern("allow")?, most })
+        }
         "answer" => {
+            let most = table.count("most");
             let with = table.tables("with").iter().filter_map(step).collect();
-            Some(RuleKind::Answer { pattern: table.pattern("answer")?, with, most: table.count("most") })
+            Some(RuleKind::Answer { pattern: table.pattern("answer")?, with, most })
         }
         _ => {
             let acts = table.tables("do").iter().filter_map(step).collect();

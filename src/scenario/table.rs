@@ -74,6 +74,7 @@ pub struct Table<'a> {
     asked: RefCell<BTreeSet<&'static str>>,
     forgotten: Cell<bool>,
     problems: &'a Problems,
+    lost: &'a Cell<bool>,
     compiled: &'a Compiled,
     /// What is asked of it, where somebody wants to know.
     shape: Option<Rc<RefCell<Shape>>>,
@@ -84,6 +85,7 @@ pub struct Table<'a> {
 pub struct Document {
     root: Vec<(Text, Item)>,
     problems: Problems,
+    lost: Cell<bool>,
     compiled: Compiled,
     file: String,
     text: String,
@@ -101,7 +103,8 @@ impl Document {
         let problems = RefCell::default();
         let root = entries(table.get_ref(), &problems);
         let compiled = Compiled::default();
-        Self { root, problems, compiled, file: file.into(), text: text.into(), syntax, shape: None }
+        let lost = Cell::default();
+        Self { root, problems, lost, compiled, file: file.into(), text: text.into(), syntax, shape: None }
     }
 
     /// The same document; what is asked of it is noted.
@@ -124,9 +127,20 @@ impl Document {
             asked: RefCell::default(),
             forgotten: Cell::default(),
             problems: &self.problems,
+            lost: &self.lost,
             compiled: &self.compiled,
             shape: self.shape.clone(),
         }
+    }
+
+    /// Whether the file is TOML at all.
+    pub fn is_toml(&self) -> bool {
+        self.syntax.is_empty()
+    }
+
+    /// Whether a table could not be read at all.
+    pub fn lost_something(&self) -> bool {
+        self.lost.get()
     }
 
     /// What was found wrong, for adding to it.
@@ -359,9 +373,10 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// The place in the file of a place inside a text; exact for `'''` texts without loop variables.
+    /// The place in the file of a place inside a text; exact for literal texts without loop variables.
     fn inside(&self, text: &Text, inner: Span) -> Span {
-        let quotes = (text.span.len().saturating_sub(text.text.len())) / 2;
+        // three quotes on each side, and perhaps the line end after the first three, which is no part of the text
+        let quotes = (text.span.len().saturating_sub(text.text.len())).div_ceil(2);
         let start = text.span.start + quotes + inner.start;
         let end = text.span.start + quotes + inner.end.max(inner.start + 1);
         start.min(text.span.end)..end.min(text.span.end)
@@ -380,6 +395,7 @@ impl<'a> Table<'a> {
             asked: RefCell::default(),
             forgotten: Cell::default(),
             problems: self.problems,
+            lost: self.lost,
             compiled: self.compiled,
             shape: self.shape.clone(),
         }
@@ -426,6 +442,11 @@ impl<'a> Table<'a> {
         self.forgotten.set(true);
     }
 
+    /// Notes that this table is missing in what was read.
+    pub fn lose(&self) {
+        self.lost.set(true);
+    }
+
     /// Notes every key that was never asked for.
     pub fn finish(&self) {
         if self.forgotten.get() {
@@ -451,6 +472,7 @@ impl<'a> Table<'a> {
             asked: RefCell::default(),
             forgotten: Cell::default(),
             problems: self.problems,
+            lost: self.lost,
             compiled: self.compiled,
             shape,
         }

@@ -110,11 +110,11 @@ pub fn build(name: &str, args: &[Arg], span: Range<usize>) -> Result<Arc<dyn Mat
     match TABLE.iter().find(|(known, _)| *known == name) {
         Some((_, build)) => build(Args { args }).map_err(|message| fail(format!("${name}: {message}"))),
         None => {
-            let hint = crate::scenario::error::nearest(name, names());
-            Err(fail(format!(
-                "no matcher `${name}`{}",
-                hint.map_or(String::new(), |near| format!(", did you mean `${near}`?"))
-            )))
+            let hint = match crate::scenario::error::nearest(name, names()) {
+                Some(near) => format!(", did you mean `${near}`?"),
+                None => format!(" (known: ${})", names().join(", $")),
+            };
+            Err(fail(format!("no matcher `${name}`{hint}")))
         }
     }
 }

@@ -75,6 +75,8 @@ fn observations_are_only_taken_by_name() {
 fn mistakes_are_explained() {
     let message = |text: &str| Pattern::parse(text).expect_err(text).message;
     assert_eq!(message("$unit"), "no matcher `$unit`, did you mean `$uint`?");
+    assert_eq!(message("$startswith(\"x\")"), "no matcher `$startswith`, did you mean `$starts`?");
+    assert!(message("$whatever").starts_with("no matcher `$whatever` (known: $absent, $any, "));
     assert_eq!(message("$in(3)"), "$in: takes bounds, both included: 1..5, 1.. or ..5");
     assert_eq!(message("$end(1)"), "$end: takes no argument");
     assert_eq!(message("$oneof(abc)"), "$oneof: `abc` is no value; a text is written in double quotes");

@@ -1,1 +1,0 @@
-//! What a scenario says must mean something in its suite.
