@@ -176,12 +176,14 @@ pub(crate) fn run(args: &Args) -> Done {
     }
     let program = std::env::current_exe().map_err(|error| error.to_string())?.with_file_name("plugfest");
     let mut page = Page::default();
-    for topic in TOPICS
-        .iter()
-        .filter(|topic| args.topics.is_empty() || args.topics.iter().any(|name| name == topic.name))
-    {
+    let is_wanted =
+        |topic: &&Topic| args.topics.is_empty() || args.topics.iter().any(|name| name == topic.name);
+    for topic in TOPICS.iter().filter(is_wanted) {
         eprintln!("measuring {}", topic.name);
-        page.add(topic, measured(topic, &program)?);
+        match measured(topic, &program) {
+            Ok(figures) => page.add(topic, figures),
+            Err(why) => page.add_failed(topic, &why),
+        }
     }
     println!("{}", page.text());
     if args.topics.is_empty() {
@@ -189,7 +191,8 @@ pub(crate) fn run(args: &Args) -> Done {
     }
     let over = page.over();
     over.iter().for_each(|what| eprintln!("over budget: {what}"));
-    Ok(u8::from(args.check && !over.is_empty()))
+    page.failed().iter().for_each(|topic| eprintln!("not measured: {topic}"));
+    Ok(u8::from(args.check && !over.is_empty() || !page.failed().is_empty()))
 }
 
 /// A figure over its budget is measured again, since other programs may have had the cores; not what takes minutes.

@@ -11,6 +11,7 @@ use super::{Budget, Figure, Topic};
 pub(super) struct Page {
     text: String,
     over: Vec<String>,
+    failed: Vec<String>,
 }
 
 impl Page {
@@ -33,6 +34,17 @@ impl Page {
             );
         }
         self.over.extend(figures.iter().filter(|figure| !figure.holds()).map(|figure| figure.what.clone()));
+    }
+
+    /// Adds a topic that could not be measured; the others keep their figures.
+    pub(super) fn add_failed(&mut self, topic: &Topic, why: &str) {
+        let _ = write!(self.text, "\n## {}\n\n**Not measured:** {}\n", topic.title, why.trim());
+        self.failed.push(format!("{}: {}", topic.name, why.trim()));
+    }
+
+    /// The topics that could not be measured, each with the reason.
+    pub(super) fn failed(&self) -> &[String] {
+        &self.failed
     }
 
     /// What is over its budget.
@@ -104,4 +116,37 @@ fn shown(value: f64, unit: &str) -> String {
         _ => 3,
     };
     format!("{value:.digits$} {unit}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn topic(name: &'static str, title: &'static str) -> Topic {
+        Topic { name, title, about: "About it.", measure: |_| Ok(Vec::new()) }
+    }
+
+    #[test]
+    fn a_topic_that_fails_costs_its_own_figures_only() {
+        let mut page = Page::default();
+        let figure = |what: &str, ours| Figure {
+            what: what.into(),
+            ours,
+            bare: None,
+            unit: "ms",
+            budget: Budget::Most(5.0),
+        };
+        page.add(&topic("first", "The first"), vec![figure("quick", 3.0)]);
+        page.add_failed(&topic("second", "The second"), "no such program\n");
+        page.add(&topic("third", "The third"), vec![figure("slow", 7.0)]);
+        assert_eq!(page.failed(), ["second: no such program"]);
+        assert_eq!(page.over(), ["slow"]);
+        for part in [
+            "| quick | 3.00 ms |",
+            "## The second\n\n**Not measured:** no such program\n",
+            "| slow | 7.00 ms |",
+        ] {
+            assert!(page.text().contains(part), "{part}: {}", page.text());
+        }
+    }
 }
