@@ -1,7 +1,7 @@
 //! Bad input and bad subjects, as a user meets them: a clear message, the right exit status, nothing left behind.
 
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use assert_cmd::Command;
 
@@ -131,10 +131,47 @@ fn a_subject_that_ignores_everything_is_killed() {
 }
 
 #[test]
-fn a_grandchild_that_leaves_its_group_is_found() {
-    let told = against_one("setsid sleep 2345.5 & exit 1");
-    assert_eq!(told.status, 1, "{}", told.out);
-    assert_eq!(left_behind("sleep 2345.5"), Vec::<String>::new());
+fn what_a_subject_leaves_running_is_ended() {
+    for script in [
+        "sleep 2345.5 & exit 1",
+        "setsid sleep 2345.5 & exit 1",
+        "setsid env -i sleep 2345.5 & exit 1",
+        "(setsid env -i sh -c 'trap \"\" TERM; sleep 2345.5; sleep 2345.5' &); exec sleep 2345.5",
+    ] {
+        let told = against_one(script);
+        assert_eq!(told.status, 1, "{}", told.out);
+        assert_eq!(left_behind("sleep 2345.5"), Vec::<String>::new(), "{script}");
+    }
+}
+
+#[test]
+fn what_ran_before_us_is_not_ended() {
+    let me = assert_cmd::cargo::cargo_bin("plugfest").display().to_string();
+    let script =
+        format!("sleep 2346.5 >/dev/null 2>&1 & echo $!; exec {me} run arcaflow plugin hello/once -- true");
+    let output = Command::new("sh").args(["-c", &script]).env("CI", "true").output().expect("it runs");
+    let out = String::from_utf8_lossy(&output.stdout).into_owned();
+    let pid = out.lines().next().expect("a number").to_owned();
+    Command::new("kill").arg(&pid).assert().success();
+}
+
+#[test]
+fn what_a_subject_leaves_in_its_temporary_folder_goes_with_the_case() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let script = "mkdir -p $TMPDIR/a/b; echo x > $TMPDIR/a/b/c; mkfifo $TMPDIR/f; exit 1";
+    Command::cargo_bin("plugfest")
+        .expect("the binary is built")
+        .env("TMPDIR", folder.path())
+        .args(["run", "arcaflow", "plugin", "hello/once", "--", "sh", "-c", script])
+        .assert()
+        .code(1);
+    let left = files_below(folder.path());
+    assert!(left.len() == 1 && left[0].ends_with("r0/c0.jsonl"), "the transcript alone: {left:?}");
+}
+
+fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let paths = std::fs::read_dir(folder).expect("a folder").flatten().map(|entry| entry.path());
+    paths.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect()
 }
 
 #[test]
@@ -220,6 +257,17 @@ fn the_jsonl_report_is_what_other_programs_read() {
     assert_eq!(events[2]["findings"][0]["path"], "/run_id");
     assert_eq!(events[3]["exit"], 1);
     assert_eq!(events[3]["counts"]["fail"], 1);
+}
+
+#[test]
+fn what_to_mend_first_is_what_must_hold() {
+    let me = assert_cmd::cargo::cargo_bin("plugfest").display().to_string();
+    let words =
+        ["run", "arcaflow", "plugin", "work/echo", "signals/after", "--", &me, "mock", "arcaflow", "plugin"];
+    let told = plugfest(&[&words[..], &["--mutant", "run-id-becomes-empty"]].concat());
+    assert_eq!(told.status, 1, "{}", told.out);
+    assert!(told.out.contains("mend first: ARCA3-WORK-01 "), "{}", told.out);
+    assert!(told.out.contains("then: ARCA3-SIG-03 "), "a SHOULD comes after: {}", told.out);
 }
 
 #[test]

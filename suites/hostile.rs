@@ -153,6 +153,19 @@ fn claimed_lengths_are_not_believed_in_cbor() {
     nothing_left("sleep 6545.25");
 }
 
+#[test]
+fn silence_and_deaf_ears_end_by_their_deadlines() {
+    for (what, script) in [
+        ("silence", "exec sleep 6548.25"),
+        ("deaf to signals", "trap '' TERM INT HUP; while :; do sleep 6548.25; done"),
+    ] {
+        let words =
+            ["arcaflow", "plugin", "hello/once", "work/unknown", "--time-scale", "0.1", "--", "sh", "-c"];
+        in_bounds(&plugfest(&[&words[..], &[script, "sh"]].concat()), what);
+    }
+    nothing_left("sleep 6548.25");
+}
+
 /// Answers whatever comes on a port with this, and keeps the connection.
 fn answering(answer: &'static [u8]) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -184,6 +197,38 @@ fn claimed_lengths_are_not_believed_in_http() {
         let told = plugfest(&["dify-sri", "runtime", "ping/", "--attach", &at, "--time-scale", "0.1"]);
         in_bounds(&told, what);
         assert!(told.peak_kib < MEMORY_KIB / 4, "{what}: {} KiB", told.peak_kib);
+    }
+}
+
+#[test]
+fn an_event_without_an_end_is_a_flood() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let at = listener.local_addr().expect("an address").to_string();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            std::thread::spawn(move || endless(stream));
+        }
+    });
+    let folder = tempfile::tempdir().expect("a folder");
+    let text = format!(
+        "suite = \"dify-sri\"\nrole = \"runtime\"\nattach = {at:?}\napi_key = \"no-secret\"\ncapabilities = [\"builds\"]\n"
+    );
+    let file = subject(folder.path(), &text);
+    let told = plugfest(&["--subject", &file, "dify-sri", "runtime", "launch/good", "--time-scale", "0.3"]);
+    in_bounds(&told, "an event");
+    assert!(told.out.contains("flood"), "{}", told.out);
+}
+
+/// Reads while something comes, and answers with one line of a gibibyte.
+fn endless(mut stream: std::net::TcpStream) {
+    let mut request = [0; 1 << 16];
+    let _ = stream.set_read_timeout(Some(Duration::from_millis(100)));
+    while stream.read(&mut request).is_ok_and(|length| length > 0) {}
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n6\r\ndata: \r\n";
+    let chunk = [&b"10000\r\n"[..], &[b'a'; 1 << 16], b"\r\n"].concat();
+    let mut sent = stream.write_all(head.as_bytes());
+    for _ in 0..1 << 14 {
+        sent = sent.and_then(|()| stream.write_all(&chunk));
     }
 }
 

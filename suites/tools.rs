@@ -296,6 +296,7 @@ fn wrong_input_is_told_before_anything_runs() {
             "r is the place of another report",
         ),
         (&["arcaflow", "plugin", "--header", "foo"], "--header foo: write NAME: VALUE"),
+        (&["arcaflow", "plugin", "--vehicle", "simulater"], "invalid value 'simulater'"),
         (&["arcaflow", "plugin", "nothing-like-it"], "begins with nothing-like-it"),
         (&["arcaflow", "plugin", "--rerun", "nowhere"], "--rerun nowhere"),
         (&["arcaflow", "plugin", "--baseline", "nowhere"], "nowhere: cannot be read"),

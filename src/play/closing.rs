@@ -115,7 +115,7 @@ impl Play {
                 true
             }
             Phase::Killing(at) if at <= self.now => {
-                self.notes.push("a process is still there after KILL".into());
+                self.notes.push("the end of a process was not seen within 2 s of KILL".into());
                 self.finish();
                 true
             }

@@ -8,6 +8,7 @@ use anstyle::{AnsiColor, Style};
 use super::columns::Columns;
 use super::{About, Reporter, line_of};
 use crate::play::Entry;
+use crate::requirement::Level;
 use crate::runner::{CaseResult, Counts, Judged, RunEvent, Verdict};
 
 /// Most lines of an exchange in a failing block.
@@ -149,7 +150,10 @@ impl<W: Write> Human<W> {
         }
         self.columns.add(about, counts, &self.causes);
         let mut causes: Vec<_> = std::mem::take(&mut self.causes).into_iter().collect();
-        causes.sort_by_key(|(_, cases)| std::cmp::Reverse(cases.len()));
+        let is_must = |id: &str| {
+            about.suite.registry.get(id).is_none_or(|requirement| requirement.level(profile) == Level::Must)
+        };
+        causes.sort_by_key(|(id, cases)| std::cmp::Reverse((is_must(id), cases.len())));
         for (n, (id, cases)) in causes.iter().enumerate() {
             let rule = about.suite.registry.get(id).map_or("", |requirement| requirement.rule.as_str());
             let lead = if n == 0 { "  mend first:" } else { "  then:" };

@@ -331,6 +331,8 @@ impl World<'_> {
     ) {
         if let Some(marker) = &self.shell.marker {
             env.insert(MARKER.into(), marker.clone());
+            // what it leaves there goes when the case is over
+            env.entry("TMPDIR".into()).or_insert_with(|| self.shell.dir.display().to_string());
         }
         let (words, settings) = self.veil.outward(argv, &env);
         match self.children.spawn(id, &words, &settings, dir.as_deref(), &self.outlet, self.shell.gap) {

@@ -1,5 +1,6 @@
 //! `plugfest run`
 
+mod orphans;
 mod prepare;
 mod rerun;
 mod side_by_side;
@@ -17,6 +18,7 @@ use crate::exit;
 use crate::report::{Human, Reporter};
 use crate::runner::{CaseResult, Counts, RunEvent};
 use crate::secret::{Masked, Secrets};
+use orphans::Orphanage;
 use prepare::prepare;
 
 const EXAMPLES: &str = "\
@@ -99,7 +101,7 @@ pub struct Args {
     #[arg(long, value_name = "X", default_value_t = 1.0, allow_negative_numbers = true)]
     time_scale: f64,
     /// Bundled references: only in the simulator, or only as processes.
-    #[arg(long, value_name = "simulator|process")]
+    #[arg(long, value_parser = ["simulator", "process"])]
     vehicle: Option<String>,
     /// The command that starts the subject.
     #[arg(last = true)]
@@ -121,6 +123,7 @@ pub(super) fn run(args: Args) -> Result<i32, Wrong> {
         .map_err(|error| format!("no folder for the run: {error}"))?;
     allow_many_files();
     let stop = stop_on_signals();
+    let orphanage = Orphanage::open();
     let at_once = side_by_side::at_once(&args, &jobs);
     let runs = prepare(&args, &corpus, jobs, folder.path(), &stop)?;
     let mut reporters = reporters(&args.report, &secrets)?;
@@ -157,6 +160,7 @@ pub(super) fn run(args: Args) -> Result<i32, Wrong> {
     for run in &runs {
         run.stop_attached();
     }
+    orphanage.close();
     if stop.load(Ordering::Relaxed) {
         code = exit::stronger(code, exit::INCONCLUSIVE);
         anstream::eprintln!("stopped by a signal: what was not played counts as skipped");
