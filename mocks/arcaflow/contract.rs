@@ -24,7 +24,7 @@ pub enum Deed {
 }
 
 /// Runs a step of the contract; `input` has passed the step's schema.
-pub fn run(step: &str, input: &Datum) -> Deed {
+pub fn run(step: &str, input: Datum) -> Deed {
     let number = |key: &str| input.get(key).and_then(Datum::as_int).unwrap_or_default();
     let text = |key: &str| input.get(key).and_then(Datum::as_text).unwrap_or_default().into_owned();
     let success = |data: Datum| Deed::Output { id: "success", data, logs: String::new() };
@@ -40,7 +40,7 @@ pub fn run(step: &str, input: &Datum) -> Deed {
         },
         "log" => {
             let logs: String = (1..=number("lines")).map(|n| format!("log line {n}\n")).collect();
-            Deed::Output { id: "success", data: input.clone(), logs }
+            Deed::Output { id: "success", data: input, logs }
         }
         "big" => {
             success(Datum::map([("data", Datum::Gen(crate::datum::Generated::Text(number("size") as u64)))]))
@@ -58,7 +58,7 @@ pub fn run(step: &str, input: &Datum) -> Deed {
         "form" => success(Datum::map(
             input.get("level").filter(|level| **level != Datum::Null).map(|level| ("level", level.clone())),
         )),
-        _ => success(input.clone()),
+        _ => success(input),
     }
 }
 

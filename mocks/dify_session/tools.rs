@@ -88,9 +88,9 @@ fn chunks(of: &Parameters<'_>) -> Result<Deed, String> {
     let (count, size) = (of.number("count")? as usize, of.number("size")? as usize);
     let gap = if of.0["gap"].is_null() { 0 } else { of.seconds("gap")? };
     let message = |number: usize| {
-        let mut content = format!("{number}:");
-        content.extend(std::iter::repeat_n('a', size.saturating_sub(content.len())));
-        text(&content)
+        let head = format!("{number}:");
+        let filler = "a".repeat(size.saturating_sub(head.len()));
+        text(&(head + &filler))
     };
     Ok(Deed::Say { messages: (0..count).map(message).collect(), gap })
 }

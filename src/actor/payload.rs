@@ -7,6 +7,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::codec::Sink;
 use crate::datum::Generated;
 
+/// From how many bytes on a run is long.
+const LONG: usize = 4096;
+
 /// Bytes; a transcript shows them as text where they are, and as base64 where they are not.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Blob(pub Vec<u8>);
@@ -53,6 +56,17 @@ pub enum Piece {
     Gen(Generated),
     /// The bytes of a package of the suite; the shell knows them.
     Package(String),
+}
+
+impl Piece {
+    /// How many bytes it is; none where only the shell knows.
+    fn len(&self) -> usize {
+        match self {
+            Piece::Bytes(blob) => blob.0.len(),
+            Piece::Gen(generated) => generated.len() as usize,
+            Piece::Package(_) => 0,
+        }
+    }
 }
 
 /// In which pieces a write goes out, each after the reader took the one before.
@@ -127,7 +141,7 @@ impl Payload {
     /// # Errors
     /// The name of a package that `package` does not know.
     pub fn to_vec(&self, package: &dyn Fn(&str) -> Option<Vec<u8>>) -> Result<Vec<u8>, String> {
-        let mut bytes = Vec::new();
+        let mut bytes = Vec::with_capacity(self.pieces.iter().map(Piece::len).sum());
         for piece in &self.pieces {
             match piece {
                 Piece::Bytes(blob) => bytes.extend_from_slice(&blob.0),
@@ -136,6 +150,17 @@ impl Payload {
             }
         }
         Ok(bytes)
+    }
+
+    /// As [`Self::to_vec`]; what is whole already is not copied.
+    ///
+    /// # Errors
+    /// The name of a package that `package` does not know.
+    pub fn into_vec(mut self, package: &dyn Fn(&str) -> Option<Vec<u8>>) -> Result<Vec<u8>, String> {
+        match self.pieces.as_mut_slice() {
+            [Piece::Bytes(blob)] => Ok(std::mem::take(&mut blob.0)),
+            _ => self.to_vec(package),
+        }
     }
 }
 
@@ -148,7 +173,13 @@ impl From<Vec<u8>> for Payload {
 impl Sink for Payload {
     fn bytes(&mut self, bytes: &[u8]) {
         match self.pieces.last_mut() {
-            Some(Piece::Bytes(blob)) => blob.0.extend_from_slice(bytes),
+            Some(Piece::Bytes(blob)) => {
+                // Twice the room, as vectors take it, is much where nothing but an end will follow.
+                if bytes.len() > blob.0.len().max(LONG) {
+                    blob.0.reserve_exact(bytes.len() + LONG);
+                }
+                blob.0.extend_from_slice(bytes);
+            }
             _ if bytes.is_empty() => {}
             _ => self.pieces.push(Piece::Bytes(Blob(bytes.to_vec()))),
         }

@@ -1,6 +1,6 @@
 //! JSON texts as values: order and duplicates of keys are kept.
 
-use std::fmt;
+use std::{fmt, io};
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
@@ -57,22 +57,36 @@ pub fn encode(datum: &Datum, out: &mut impl Sink) -> Result<(), String> {
                     out.bytes(b", ");
                 }
                 let Some(key) = key.as_text() else { return Err(format!("the key {key} is no text")) };
-                out.bytes(&quoted(&key));
+                quote(&key, out);
                 out.bytes(b": ");
                 encode(value, out)?;
             }
             out.bytes(b"}");
         }
         other => match other.as_text() {
-            Some(text) => out.bytes(&quoted(&text)),
+            Some(text) => quote(&text, out),
             None => return Err(format!("JSON has no {}", other.kind())),
         },
     }
     Ok(())
 }
 
-fn quoted(text: &str) -> Vec<u8> {
-    serde_json::to_vec(text).expect("a text is JSON")
+fn quote(text: &str, out: &mut impl Sink) {
+    serde_json::to_writer(Writer(out), text).expect("a text is JSON, and a sink takes everything");
+}
+
+/// A sink, as a writer.
+struct Writer<'a, S>(&'a mut S);
+
+impl<S: Sink> io::Write for Writer<'_, S> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.bytes(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 impl<'de> Deserialize<'de> for Datum {

@@ -213,6 +213,13 @@ impl Datum {
         self.as_map()?.iter().find(|(name, _)| name.as_text().as_deref() == Some(key)).map(|(_, value)| value)
     }
 
+    /// Moves the value under a text key out of a map, of a duplicate key the first; null stays there.
+    pub fn take(&mut self, key: &str) -> Option<Datum> {
+        let Self::Map(entries, _) = self else { return None };
+        let (_, value) = entries.iter_mut().find(|(name, _)| name.as_text().as_deref() == Some(key))?;
+        Some(std::mem::replace(value, Datum::Null))
+    }
+
     /// What `${name}` puts in place of itself: a text as it is, an integer in decimal.
     pub fn as_inserted(&self) -> Option<String> {
         match self {

@@ -245,6 +245,28 @@ impl Pattern {
         }
     }
 
+    /// Whether a value may fit, by the parts that are spelled out: a quick no for most of what does not.
+    pub fn may_match(&self, view: View<'_>, compare: Compare) -> bool {
+        let (Kind::Message, Some(datum)) = (view.kind, view.datum) else {
+            return match &*self.form {
+                Shape::Matcher(matcher) => view.datum.is_none() || matcher.speaks_of(view.kind),
+                _ => false,
+            };
+        };
+        match &*self.form {
+            Shape::Exact(wanted) => same(wanted, datum, compare),
+            Shape::Map { entries, .. } => datum.as_map().is_some_and(|got| {
+                entries.iter().all(|(key, pattern)| match &*key.form {
+                    Shape::Exact(key) => pattern
+                        .may_match(View { kind: Kind::Message, datum: value_of(got, key, compare) }, compare),
+                    _ => true,
+                })
+            }),
+            Shape::Matcher(matcher) => matcher.speaks_of(Kind::Message),
+            _ => true,
+        }
+    }
+
     pub(super) fn value_in(&self, scope: &Scope<'_>) -> Result<Cow<'_, Datum>, Mismatch> {
         if let Shape::Exact(datum) = &*self.form {
             return Ok(Cow::Borrowed(datum));

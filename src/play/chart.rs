@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use serde::Serialize;
 
 use crate::actor::{Nanos, Payload, Piece};
-use crate::datum::{Datum, View, brief};
+use crate::datum::{Datum, Kind, brief};
 
 /// Most entries that are kept.
 const KEPT: usize = 400;
@@ -79,9 +79,9 @@ impl Chart {
         self.push(lane, '-', text.into(), String::new());
     }
 
-    pub(super) fn came(&mut self, lane: String, view: View<'_>, bytes: &[u8]) {
-        let way = if view.kind == crate::datum::Kind::Message { '<' } else { '-' };
-        self.push(lane, way, view.to_string(), hex(bytes, bytes.len() as u64));
+    pub(super) fn came(&mut self, lane: String, kind: Kind, text: String, bytes: &[u8]) {
+        let way = if kind == Kind::Message { '<' } else { '-' };
+        self.push(lane, way, text, hex(bytes, bytes.len() as u64));
     }
 
     /// Makes room: of the first entries go those that their lane says again, else the very first.

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::finding::{Breach, Finding, kind_name};
 use super::{Errand, GuardKind, LaneSource, Line, Play, part_of};
 use crate::actor::{Nanos, Part, WireId};
-use crate::datum::{Bindings, Datum, Found, Kind, Mismatch, Pattern, Scope, View};
+use crate::datum::{Datum, Found, Kind, Mismatch, Pattern, Scope, View};
 use crate::protocol;
 use crate::scenario::{Source, Verb};
 
@@ -15,6 +15,15 @@ enum Taker {
     Step(usize),
     Rule(usize),
     Drive(usize),
+}
+
+/// A message or observation, where it came, and what people read of it.
+#[derive(Clone, Copy)]
+pub(super) struct Came<'a> {
+    pub(super) lane: usize,
+    wire: Option<WireId>,
+    pub(super) view: View<'a>,
+    said: &'a str,
 }
 
 /// What the watchers said of a message.
@@ -37,38 +46,39 @@ impl Play {
         datum: Datum,
         range: Range<u64>,
     ) {
-        if self.driver_answer(lane, wire, kind, &datum, &range) {
-            return;
-        }
+        let Some(datum) = self.driver_answer(lane, wire, kind, datum, &range) else { return };
         let view = View { kind, datum: Some(&datum) };
         let lane = self.view_of(lane, view);
         if let Some(wire) = wire.filter(|_| matches!(kind, Kind::Message | Kind::Head)) {
             self.viewed(wire, lane);
         }
-        let bytes = self.bytes_of(wire, &range);
-        self.chart.came(self.script.lanes[lane].name.clone(), view, &bytes);
+        let bytes = wire.and_then(|id| self.wires.get(&id)).map_or(&[][..], |wire| wire.slice(&range));
+        let said = view.to_string();
+        self.chart.came(self.script.lanes[lane].name.clone(), kind, said.clone(), bytes);
+        let came = Came { lane, wire, view, said: &said };
         let path = self.path_of(lane, wire, kind);
         let taken = self.find_taker(&path, view);
         let heard = self.watch(&path, view, taken.as_ref().map(|(taker, _)| *taker));
         match taken.filter(|_| heard != Heard::Told) {
-            Some((Taker::Step(step), found)) => self.take_by_step(step, lane, wire, view, found),
-            Some((Taker::Rule(rule), found)) => self.take_by_rule(rule, lane, wire, view, &found),
-            Some((Taker::Drive(step), _)) => self.take_by_drive(step, lane, wire, view),
-            None => self.untaken(&path, wire, view, heard != Heard::Nothing),
+            Some((Taker::Step(step), found)) => self.take_by_step(step, came, found),
+            Some((Taker::Rule(rule), found)) => self.take_by_rule(rule, came, &found),
+            Some((Taker::Drive(step), _)) => self.take_by_drive(step, came),
+            None => self.untaken(&path, came, heard != Heard::Nothing),
         }
     }
 
-    /// Answers of the driver go to the lane that asked; what is no answer is a failure of the driver.
+    /// Answers of the driver go to the lane that asked; what is no answer is a failure of the driver. What is not the
+    /// driver's is given back.
     fn driver_answer(
         &mut self,
         lane: usize,
         wire: Option<WireId>,
         kind: Kind,
-        datum: &Datum,
+        mut datum: Datum,
         range: &Range<u64>,
-    ) -> bool {
+    ) -> Option<Datum> {
         if wire.is_none() || !matches!(self.script.lanes[lane].source, LaneSource::Declared(Source::Driver)) {
-            return false;
+            return Some(datum);
         }
         if wire != self.driver {
             return self.command_answer(kind, datum);
@@ -78,30 +88,30 @@ impl Play {
                 let id = datum.get("id").and_then(Datum::as_int).and_then(|id| u64::try_from(id).ok());
                 match id.and_then(|id| self.operations.remove(&id)) {
                     Some(asker) => {
-                        let fields = datum.as_map().unwrap_or_default().iter();
-                        let kept = fields.filter(|(key, _)| key.as_text().as_deref() != Some("id")).cloned();
-                        let message = Datum::Map(kept.collect(), crate::datum::Head::Preferred);
-                        self.deliver(asker, None, Kind::Message, message, 0..0);
+                        if let Datum::Map(fields, _) = &mut datum {
+                            fields.retain(|(key, _)| key.as_text().as_deref() != Some("id"));
+                        }
+                        self.deliver(asker, None, Kind::Message, datum, 0..0);
                     }
                     None => self.give_up(format!(
                         "the driver answered what nobody asked: {}",
-                        crate::datum::brief(datum)
+                        crate::datum::brief(&datum)
                     )),
                 }
             }
             Kind::Malformed => {
                 let reason = datum.as_text().unwrap_or_default();
                 let bytes = self.bytes_of(wire, range);
-                let line = String::from_utf8_lossy(&bytes);
+                let line = String::from_utf8_lossy(bytes);
                 let line = line.lines().next().unwrap_or_default();
                 self.give_up(format!("the driver must write JSON lines, but {reason}: it wrote {line:?}"));
             }
             Kind::Exit | Kind::Signalled if !self.operations.is_empty() || !self.told_driver_to_end() => {
-                self.give_up(format!("the driver ended early: {}", View { kind, datum: Some(datum) }));
+                self.give_up(format!("the driver ended early: {}", View { kind, datum: Some(&datum) }));
             }
             _ => {}
         }
-        true
+        None
     }
 
     /// Whether the end of its input, or that of the case, told the driver to end.
@@ -111,21 +121,19 @@ impl Play {
     }
 
     /// The last line of output of an operation that is a command is its answer; what is no JSON is shown.
-    fn command_answer(&mut self, kind: Kind, datum: &Datum) -> bool {
+    fn command_answer(&mut self, kind: Kind, datum: Datum) -> Option<Datum> {
         if kind == Kind::Malformed {
             let why = datum.as_text().unwrap_or_default();
             self.give_up(format!("the last line of the operation's output must be JSON, but {why}"));
         }
-        kind != Kind::Message
+        (kind == Kind::Message).then_some(datum)
     }
 
     /// The lane itself, or the first view of it (in file order) that the message fits.
     fn view_of(&mut self, lane: usize, view: View<'_>) -> usize {
         let script = self.script.clone();
         let fits = |(index, candidate): &(usize, &super::Lane)| match &candidate.source {
-            LaneSource::View { of, matching } => {
-                *of == lane && self.fits(*index, matching, view, &self.bindings).is_ok()
-            }
+            LaneSource::View { of, matching } => *of == lane && self.found(*index, matching, view).is_some(),
             _ => false,
         };
         match script.lanes.iter().enumerate().find(fits) {
@@ -150,16 +158,19 @@ impl Play {
         path
     }
 
-    fn fits(
-        &self,
-        lane: usize,
-        pattern: &Pattern,
-        view: View<'_>,
-        bindings: &Bindings,
-    ) -> Result<Found, Mismatch> {
+    /// What a message that fits binds and says; most patterns are tried on what is not for them, which is told without
+    /// a word about why.
+    fn found(&self, lane: usize, pattern: &Pattern, view: View<'_>) -> Option<Found> {
+        if !pattern.may_match(view, self.lanes[lane].compare) {
+            return None;
+        }
+        self.fits(lane, pattern, view).ok()
+    }
+
+    fn fits(&self, lane: usize, pattern: &Pattern, view: View<'_>) -> Result<Found, Mismatch> {
         let suite = &self.script.name.suite;
         let checks = |name: &str, datum: &Datum| protocol::check(suite, name, datum);
-        let mut scope = Scope::new(self.lanes[lane].compare, bindings, &checks);
+        let mut scope = Scope::new(self.lanes[lane].compare, &self.bindings, &checks);
         pattern.matches(view, &mut scope)?;
         Ok(scope.found())
     }
@@ -175,7 +186,7 @@ impl Play {
     fn expect_takes(&self, lane: usize, view: View<'_>) -> Option<(Taker, Found)> {
         let step = self.pending_expect(lane)?;
         let Verb::Expect(pattern) = &self.script.steps[step].verb else { return None };
-        let found = self.fits(lane, pattern, view, &self.bindings).ok()?;
+        let found = self.found(lane, pattern, view)?;
         Some((Taker::Step(step), found))
     }
 
@@ -195,7 +206,7 @@ impl Play {
                 if most.is_some_and(|most| self.guards[index].seen >= most) {
                     return None;
                 }
-                self.fits(lane, pattern, view, &self.bindings).ok().map(|found| (Taker::Rule(index), found))
+                self.found(lane, pattern, view).map(|found| (Taker::Rule(index), found))
             })
     }
 
@@ -235,23 +246,22 @@ impl Play {
         let script = self.script.clone();
         let guard = &script.rules[index];
         match &guard.kind {
-            GuardKind::Forbid(pattern) => match self.fits(lane, pattern, view, &self.bindings) {
-                Ok(found) => {
+            GuardKind::Forbid(pattern) => match self.found(lane, pattern, view) {
+                Some(found) => {
                     found.remember(&mut self.bindings);
                     self.break_rule(index, lane, view, None, "what it forbids came");
                     Heard::Spoken
                 }
-                Err(_) => Heard::Nothing,
+                None => Heard::Nothing,
             },
             GuardKind::Require { pattern, of, .. } => {
                 let whole = view.kind == Kind::Message;
-                let concerned =
-                    of.as_ref().map_or(whole, |of| self.fits(lane, of, view, &self.bindings).is_ok());
+                let concerned = of.as_ref().map_or(whole, |of| self.found(lane, of, view).is_some());
                 if !concerned {
                     return Heard::Nothing;
                 }
                 self.guards[index].seen += 1;
-                match self.fits(lane, pattern, view, &self.bindings) {
+                match self.fits(lane, pattern, view) {
                     Ok(found) => found.remember(&mut self.bindings),
                     Err(mismatch) => {
                         self.break_rule(index, lane, view, Some(mismatch), "what it requires is not met")
@@ -314,7 +324,7 @@ impl Play {
         }
     }
 
-    fn take_by_step(&mut self, step: usize, lane: usize, wire: Option<WireId>, view: View<'_>, found: Found) {
+    fn take_by_step(&mut self, step: usize, came: Came<'_>, found: Found) {
         let script = self.script.clone();
         let line = &script.steps[step];
         self.judge_time(step, line);
@@ -322,7 +332,7 @@ impl Play {
             self.labels.insert(label.clone());
             self.traits.push(format!("{}: {label}", line.label));
         }
-        self.taken(line.lane, lane, wire, view, format!("the step {}", line.label));
+        self.taken(line.lane, came, format!("the step {}", line.label));
         self.meet(step);
     }
 
@@ -350,53 +360,39 @@ impl Play {
         }
     }
 
-    fn take_by_rule(
-        &mut self,
-        rule: usize,
-        lane: usize,
-        wire: Option<WireId>,
-        view: View<'_>,
-        found: &Found,
-    ) {
+    fn take_by_rule(&mut self, rule: usize, came: Came<'_>, found: &Found) {
         self.guards[rule].seen += 1;
         found.remember(&mut self.bindings);
         let script = self.script.clone();
         let guard = &script.rules[rule];
-        let own = guard.lanes.iter().copied().find(|own| *own == lane).unwrap_or(lane);
         for label in &found.labels {
             self.traits.push(format!("{}: {label}", guard.label));
         }
-        self.taken(own, lane, wire, view, format!("the rule {}", guard.label));
+        self.taken(came.lane, came, format!("the rule {}", guard.label));
         if let GuardKind::Answer { with, .. } = &guard.kind {
             let mut bindings = self.bindings.clone();
             for (name, value) in found.bound() {
                 bindings.set(name.clone(), value.clone());
             }
             let due = self.now + with.first().and_then(|line| line.after).unwrap_or(0);
-            self.errands.push(Errand { due, rule, next: 0, bindings, lane, wire });
+            self.errands.push(Errand { due, rule, next: 0, bindings, lane: came.lane, wire: came.wire });
         }
     }
 
-    pub(super) fn taken(
-        &mut self,
-        taker_lane: usize,
-        lane: usize,
-        wire: Option<WireId>,
-        view: View<'_>,
-        taker: String,
-    ) {
+    pub(super) fn taken(&mut self, taker_lane: usize, came: Came<'_>, taker: String) {
+        let Came { lane, wire, view, said } = came;
         let is_end = matches!(view.kind, Kind::Exit | Kind::Signalled);
         self.saw_the_end |= is_end && wire.is_some() && wire == self.subject;
         if let Some(wire) = wire.filter(|_| part_of(&self.script.lanes[lane].source) == Part::Main) {
             self.lanes[taker_lane].current = Some(wire);
             self.lanes[lane].current = Some(wire);
         }
-        self.lanes[lane].remember(view.to_string(), taker);
+        self.lanes[lane].remember(said.into(), taker);
     }
 
     /// A message that nobody took, or an observation that nobody named.
-    fn untaken(&mut self, path: &[usize], wire: Option<WireId>, view: View<'_>, watched: bool) {
-        let lane = path[0];
+    fn untaken(&mut self, path: &[usize], came: Came<'_>, watched: bool) {
+        let Came { lane, wire, view, said } = came;
         if part_of(&self.script.lanes[lane].source) == Part::Stderr && self.is_free_text(path) {
             return;
         }
@@ -408,7 +404,7 @@ impl Play {
             }
             return;
         }
-        self.lanes[lane].remember(view.to_string(), "nobody".into());
+        self.lanes[lane].remember(said.into(), "nobody".into());
         if watched || self.is_aborted() {
             return;
         }
@@ -457,7 +453,7 @@ impl Play {
             return;
         }
         let Verb::Expect(pattern) = &script.steps[step].verb else { return };
-        let Err(mismatch) = self.fits(lane, pattern, view, &self.bindings) else { return };
+        let Err(mismatch) = self.fits(lane, pattern, view) else { return };
         let line = &script.steps[step];
         self.add(Finding {
             requirement: line.covers.clone(),
@@ -484,7 +480,7 @@ impl Play {
         let script = self.script.clone();
         for lane in path {
             let spec = &script.lanes[*lane];
-            if spec.bad.iter().any(|bad| self.fits(*lane, bad, view, &self.bindings).is_ok()) {
+            if spec.bad.iter().any(|bad| self.found(*lane, bad, view).is_some()) {
                 self.add(Finding {
                     requirement: spec.default.clone(),
                     outcome: Breach::Ended,

@@ -1,8 +1,9 @@
 //! Drives: exchanges whose inputs come from what the subject announced.
 
+use super::deliver::Came;
 use super::finding::{Breach, Finding};
 use super::{Asked, Play, Stage};
-use crate::actor::{Act, Part, Payload, Pieces, WireId};
+use crate::actor::{Act, Part, Payload, Pieces};
 use crate::datum::{Datum, Kind, View};
 use crate::protocol::{self, Flaw, Setting, Turn};
 use crate::scenario::{Launch, Verb};
@@ -102,14 +103,14 @@ impl Play {
         self.drives.get(&step)?.knows(view).then_some(step)
     }
 
-    pub(super) fn take_by_drive(&mut self, step: usize, lane: usize, wire: Option<WireId>, view: View<'_>) {
+    pub(super) fn take_by_drive(&mut self, step: usize, came: Came<'_>) {
         let label = self.script.steps[step].label.clone();
-        self.taken(lane, lane, wire, view, format!("the step {label}"));
+        self.taken(came.lane, came, format!("the step {label}"));
         self.steps[step].asked = false;
         self.steps[step].deadline = None;
         let Some(drive) = self.drives.get_mut(&step) else { return };
-        if let Err(flaw) = drive.take(view) {
-            self.break_drive(step, flaw, view);
+        if let Err(flaw) = drive.take(came.view) {
+            self.break_drive(step, flaw, came.view);
         }
     }
 

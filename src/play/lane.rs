@@ -258,8 +258,8 @@ impl Play {
     }
 
     /// The bytes of a message, as far as they are kept.
-    pub(super) fn bytes_of(&self, id: Option<WireId>, range: &Range<u64>) -> Vec<u8> {
-        id.and_then(|id| self.wires.get(&id)).map(|wire| wire.slice(range)).unwrap_or_default()
+    pub(super) fn bytes_of(&self, id: Option<WireId>, range: &Range<u64>) -> &[u8] {
+        id.and_then(|id| self.wires.get(&id)).map_or(&[], |wire| wire.slice(range))
     }
 
     /// Whether anything can still come on a lane.

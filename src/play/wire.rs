@@ -136,7 +136,7 @@ impl Wire {
     }
 
     /// The bytes of a message, as far as they are kept.
-    pub(super) fn slice(&self, range: &Range<u64>) -> Vec<u8> {
+    pub(super) fn slice(&self, range: &Range<u64>) -> &[u8] {
         self.tail.slice(range)
     }
 
@@ -238,10 +238,10 @@ impl Tail {
     }
 
     /// The bytes of a range, as far as they are kept.
-    fn slice(&self, range: &Range<u64>) -> Vec<u8> {
+    fn slice(&self, range: &Range<u64>) -> &[u8] {
         let start = self.end - self.bytes.len() as u64;
         let from = range.start.max(start).min(self.end) - start;
         let to = range.end.max(start).min(self.end) - start;
-        self.bytes[from as usize..(to as usize).max(from as usize)].to_vec()
+        &self.bytes[from as usize..(to as usize).max(from as usize)]
     }
 }

@@ -282,7 +282,7 @@ impl World<'_> {
             Act::Listen { wire, at, over_stale, mode } => self.listen(id, wire, &at, (over_stale, mode)),
             Act::Open { wire, to: Target::Connect { addr, tls } } => self.connect(id, wire, addr, tls),
             Act::Open { wire, to: Target::Spawn { argv, env, dir } } => self.spawn(id, wire, &argv, env, dir),
-            Act::Write { wire, part, bytes, pieces } => self.write(id, wire, part, &bytes, &pieces),
+            Act::Write { wire, part, bytes, pieces } => self.write(id, wire, part, bytes, pieces),
             Act::Close { wire, how } => self.close(wire, how),
             Act::Flow { wire, reading } => {
                 if let Some(wire) = self.wires.get(&wire) {
@@ -350,14 +350,14 @@ impl World<'_> {
         act: ActId,
         id: WireId,
         part: Part,
-        bytes: &crate::actor::Payload,
-        pieces: &crate::actor::Pieces,
+        bytes: crate::actor::Payload,
+        pieces: crate::actor::Pieces,
     ) {
         let packages = |name: &str| self.shell.packages.get(name).cloned();
-        match bytes.to_vec(&packages) {
+        match bytes.into_vec(&packages) {
             Ok(mut bytes) => {
                 self.shell.secrets.reveal(&mut bytes);
-                self.queue(id, Job::Write { act, part, bytes, pieces: pieces.clone() });
+                self.queue(id, Job::Write { act, part, bytes, pieces });
             }
             Err(name) => self.fail(act, 0, Failure::Own, format!("there is no package `{name}`")),
         }

@@ -14,7 +14,7 @@ use link::{End, Link, LinkKind};
 
 use crate::actor::{
     Act, ActId, Actor, Address, Blob, CloseHow, ClosedHow, Doing, EVERYBODY, Event, Exit, Failure, Given,
-    Inspect, Nanos, Part, Payload, Peer, Target, Value, What, Why, WireId,
+    Inspect, Nanos, Part, Payload, Peer, Pieces, Target, Value, What, Why, WireId,
 };
 use crate::datum::Datum;
 use crate::transcript::Record;
@@ -192,10 +192,10 @@ impl World<'_> {
             Act::Open { wire, to: Target::Connect { addr, .. } } => self.connect(me, id, wire, &addr),
             Act::Open { wire, to: Target::Spawn { argv, env, .. } } => self.spawn(me, id, wire, argv, env),
             Act::Write { wire, part, bytes, pieces } => {
-                let Ok(bytes) = bytes.to_vec(self.setting.packages) else {
+                let Ok(bytes) = bytes.into_vec(self.setting.packages) else {
                     return self.fail(me, id, Failure::Own, "there is no such package");
                 };
-                self.write(me, id, wire, part, &pieces.cut(&bytes));
+                self.write(me, id, wire, part, bytes, &pieces);
             }
             Act::Close { wire, how } => self.close(me, wire, how),
             Act::Flow { wire, reading } => self.flow(me, wire, reading),
@@ -329,7 +329,15 @@ impl World<'_> {
         Some((end.link, party, wire))
     }
 
-    fn write(&mut self, me: usize, act: ActId, wire: WireId, part: Part, pieces: &[&[u8]]) {
+    fn write(
+        &mut self,
+        me: usize,
+        act: ActId,
+        wire: WireId,
+        part: Part,
+        mut bytes: Vec<u8>,
+        pieces: &Pieces,
+    ) {
         let Some((link, party, there)) = self.other(me, wire) else {
             return self.fail(me, act, Failure::Own, "there is no such wire");
         };
@@ -343,17 +351,25 @@ impl World<'_> {
             .cut
             .filter(|_| me != 0)
             .map(|cut| cut.saturating_sub(self.links[link].sent[side]));
-        let length: u64 = pieces.iter().map(|piece| piece.len() as u64).sum();
-        let dies = room.is_some_and(|room| room < length);
-        let mut left = if dies { room.unwrap_or(length) } else { length };
-        for piece in pieces {
-            let piece = &piece[..piece.len().min(left as usize)];
-            left -= piece.len() as u64;
+        let dies = room.is_some_and(|room| room < bytes.len() as u64);
+        if let Some(room) = room.filter(|_| dies) {
+            bytes.truncate(room as usize);
+        }
+        let mut chunks = Vec::new();
+        for piece in pieces.cut(&bytes) {
             let mut at = self.links[link].next_time(side, self.now + LATENCY);
             for chunk in self.setting.faults.cut(piece, &mut self.links[link].sent[side]) {
                 at = self.links[link].next_time(side, at + self.setting.faults.delay);
-                let bytes = Blob(chunk.to_vec());
-                self.tell_bytes(at, party, there, part, bytes);
+                chunks.push((at, chunk));
+            }
+        }
+        match chunks.as_slice() {
+            // What arrives as it was written is not copied.
+            &[(at, _)] => self.tell_bytes(at, party, there, part, Blob(bytes)),
+            chunks => {
+                for (at, chunk) in chunks {
+                    self.tell_bytes(*at, party, there, part, Blob(chunk.to_vec()));
+                }
             }
         }
         if dies {

@@ -1,6 +1,8 @@
 //! One plugin process of the reference engine, from its start to its end.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::greeting::{Greeting, greeting};
 use super::slip;
@@ -66,7 +68,7 @@ pub(super) enum State {
     /// The hello is awaited; where a null asks for it, it was sent or, with `--profile auto`, is not yet.
     Hello,
     /// The step is at work.
-    Work(Box<Step>),
+    Work(Arc<Step>),
     /// Everything is said; the plugin has its closure time to end.
     Leaving,
     Over,
@@ -220,7 +222,7 @@ impl Session {
                 _ if matches!(self.state, State::Leaving | State::Over) => return,
                 Ok(message) => {
                     self.show("<-", &message.datum, out);
-                    self.message(&message.datum, out);
+                    self.message(message.datum, out);
                     if self.is("second-of-read-is-lost") {
                         self.codec = Cbor::default();
                     }
@@ -251,13 +253,13 @@ impl Session {
         self.stderr.drain(..surplus);
     }
 
-    fn message(&mut self, message: &Datum, out: &mut Acting<'_>) {
+    fn message(&mut self, message: Datum, out: &mut Acting<'_>) {
         if self.is("indefinite-length-refused") && matches!(message, Datum::Map(_, Head::Indefinite)) {
             return self.fail("a message of indefinite length", out);
         }
         match &self.state {
             State::Hello if message.as_map().is_none() && self.is("junk-before-hello-skipped") => {}
-            State::Hello => self.greeted(message, out),
+            State::Hello => self.greeted(&message, out),
             State::Work(step) => {
                 let step = step.clone();
                 self.at_work(&step, message, out);
@@ -292,11 +294,12 @@ impl Session {
         };
         match step.input.accept(&self.order.input) {
             _ if self.is("input-not-checked") => {}
-            Ok(input) => self.order.input = input,
+            Ok(Cow::Borrowed(_)) => {}
+            Ok(Cow::Owned(input)) => self.order.input = input,
             Err(fault) if self.is("input-limit-off-by-one") && slip::by_one(&fault) => {}
             Err(fault) => return self.refuse(&format!("the input does not fit: {fault}"), out),
         }
-        self.state = State::Work(Box::new(step));
+        self.state = State::Work(Arc::new(step));
         self.begin_work(out);
     }
 

@@ -1,5 +1,7 @@
 //! The work: how it is begun, and what a plugin says while it goes on.
 
+use std::borrow::Cow;
+
 use super::session::{Answer, Dialect, Session};
 use super::slip;
 use crate::actor::{CloseHow, Nanos, SECOND};
@@ -44,7 +46,7 @@ impl Session {
     }
 
     /// A message while the step is at work.
-    pub(super) fn at_work(&mut self, step: &Step, message: &Datum, out: &mut Acting<'_>) {
+    pub(super) fn at_work(&mut self, step: &Step, message: Datum, out: &mut Acting<'_>) {
         match self.dialect {
             Some(Dialect::V1) => self.bare_result(step, message, out),
             Some(Dialect::Document) => self.of_the_task(step, message, out),
@@ -53,29 +55,32 @@ impl Session {
     }
 
     /// Version 3: an envelope.
-    fn enveloped(&mut self, step: &Step, message: &Datum, out: &mut Acting<'_>) {
+    fn enveloped(&mut self, step: &Step, message: Datum, out: &mut Acting<'_>) {
         let keys = message.as_map().unwrap_or_default();
         let unknown = keys
             .iter()
-            .find(|(key, _)| !key.as_text().is_some_and(|key| ["id", "run_id", "data"].contains(&&*key)));
-        let run = self.run_of(message);
+            .find(|(key, _)| !key.as_text().is_some_and(|key| ["id", "run_id", "data"].contains(&&*key)))
+            .map(|(key, _)| key.to_string());
+        let run = self.run_of(&message);
         let is_ours = self.is_ours(&run);
-        let data = message.get("data").unwrap_or(&Datum::Null);
+        let data_of = |mut message: Datum| message.take("data").unwrap_or(Datum::Null);
         match (message.get("id").and_then(Datum::as_int), unknown) {
             (_, Some(_)) | (None, _) if self.is("acknowledgement-taken") => {}
             (None, _) if self.is("second-hello-begins-again") && message.get("schema").is_some() => {
                 self.send(&self.work_start(), out);
             }
-            (_, Some((key, _))) => self.fail(&format!("a message has the unknown key {key}"), out),
-            (None, None) => self.fail(&format!("this is no message: {}", brief(message)), out),
-            (Some(2), _) if is_ours || self.is("any-result-counts") => self.result(step, data, out),
+            (_, Some(key)) => self.fail(&format!("a message has the unknown key {key}"), out),
+            (None, None) => self.fail(&format!("this is no message: {}", brief(&message)), out),
+            (Some(2), _) if is_ours || self.is("any-result-counts") => {
+                self.result(step, data_of(message), out);
+            }
             (Some(2), _) if run.is_empty() && self.is("result-without-run-counts") => {
-                self.result(step, data, out);
+                self.result(step, data_of(message), out);
             }
             (Some(2), _) => self.remark(&format!("a result for the unknown run `{run}`"), out),
             (Some(3), _) if self.is("signal-fails-run") => self.fail("a signal came", out),
             (Some(3), _) => self.remark("a signal of the plugin", out),
-            (Some(5), _) => self.error(&run, is_ours, data, out),
+            (Some(5), _) => self.error(&run, is_ours, &data_of(message), out),
             (Some(_), _) if self.is("unknown-id-is-fatal") => self.fail("unknown message id", out),
             (Some(other), _) => self.remark(&format!("a message with the unknown id {other}"), out),
         }
@@ -121,7 +126,7 @@ impl Session {
     }
 
     /// A result of version 1: a map without an envelope, and nothing else.
-    fn bare_result(&mut self, step: &Step, message: &Datum, out: &mut Acting<'_>) {
+    fn bare_result(&mut self, step: &Step, message: Datum, out: &mut Acting<'_>) {
         const KEYS: [&str; 3] = ["output_id", "output_data", "debug_logs"];
         let fits = message.as_map().is_some_and(|keys| {
             keys.iter().all(|(key, _)| key.as_text().is_some_and(|key| KEYS.contains(&&*key)))
@@ -129,37 +134,37 @@ impl Session {
         match fits {
             _ if self.is("acknowledgement-taken") && message.get("output_id").is_none() => {}
             true => self.result(step, message, out),
-            false => self.fail(&format!("this is no result: {}", brief(message)), out),
+            false => self.fail(&format!("this is no result: {}", brief(&message)), out),
         }
     }
 
     /// The document: an acknowledgement, then the output.
-    fn of_the_task(&mut self, step: &Step, message: &Datum, out: &mut Acting<'_>) {
+    fn of_the_task(&mut self, step: &Step, message: Datum, out: &mut Acting<'_>) {
         let status = message.get("status").and_then(Datum::as_text);
         match status.as_deref() {
             Some("started") if self.is("acknowledgement-unknown") => self.fail("an unknown message", out),
             Some("started") if self.is("acknowledgement-is-the-output") => {
-                self.conclude(Answer::Output { id: "success".into(), data: message.clone() });
+                self.conclude(Answer::Output { id: "success".into(), data: message });
                 self.leave(out);
             }
             Some("started") => self.show("..", &Datum::text("the step has begun"), out),
             _ if message.get("output_id").is_some() => self.result(step, message, out),
-            _ => self.fail(&format!("this is no output: {}", brief(message)), out),
+            _ => self.fail(&format!("this is no output: {}", brief(&message)), out),
         }
     }
 
-    fn result(&mut self, step: &Step, data: &Datum, out: &mut Acting<'_>) {
+    fn result(&mut self, step: &Step, mut data: Datum, out: &mut Acting<'_>) {
         if self.is("step-id-refused") && data.get("step_id").is_some() {
             return self.fail("a result has the unknown key step_id", out);
         }
-        let Some(id) = data.get("output_id").and_then(Datum::as_text) else {
+        let Some(id) = data.get("output_id").and_then(Datum::as_text).map(Cow::into_owned) else {
             if self.is("odd-result-is-silence") {
                 return;
             }
             return self.fail("a result has no output_id", out);
         };
-        let value = data.get("output_data").cloned().unwrap_or(Datum::Null);
-        match step.outputs.get(&*id) {
+        let value = data.take("output_data").unwrap_or(Datum::Null);
+        match step.outputs.get(&id) {
             None if self.is("undeclared-output-passes") => {}
             None => return self.fail(&format!("the step does not declare the output `{id}`"), out),
             Some(scope) => {
@@ -178,7 +183,7 @@ impl Session {
             _ => value,
         };
         let always = self.is("output-id-always-success") || self.is("output-of-the-document-is-success");
-        let id = if always { "success".into() } else { id.into_owned() };
+        let id = if always { "success".into() } else { id };
         self.done(Answer::Output { id, data }, out);
     }
 

@@ -1,5 +1,7 @@
 //! How an input is judged, and the ways in which that goes wrong.
 
+use std::borrow::Cow;
+
 use super::Plugin;
 use super::work::replace;
 use crate::datum::Datum;
@@ -24,22 +26,26 @@ impl Plugin {
     ///
     /// # Errors
     /// Why it is refused.
-    pub(super) fn accepted(&self, input: &Scope, config: &Datum) -> Result<Datum, String> {
+    pub(super) fn accepted(&self, input: &Scope, config: Datum) -> Result<Datum, String> {
         if self.is("text-not-converted") {
-            input.check(config).map_err(|fault| fault.to_string())?;
+            input.check(&config).map_err(|fault| fault.to_string())?;
         }
         if self.is("limits-not-checked") {
-            return Ok(config.clone());
+            return Ok(config);
         }
-        if let Some(why) = self.too_strict(config) {
+        if let Some(why) = self.too_strict(&config) {
             return Err(why.into());
         }
-        match input.accept(config) {
-            Ok(accepted) if self.is("default-not-applied") && config.get("level").is_none() => {
+        let changed = input.accept(&config).map(|accepted| match accepted {
+            Cow::Owned(accepted) => Some(accepted),
+            Cow::Borrowed(_) => None,
+        });
+        match changed {
+            Ok(Some(accepted)) if self.is("default-not-applied") && config.get("level").is_none() => {
                 Ok(replace(accepted, "level", Datum::Null))
             }
-            Ok(accepted) => Ok(accepted),
-            Err(fault) if self.overlooks(&fault, config) => Ok(plainer(config)),
+            Ok(changed) => Ok(changed.unwrap_or(config)),
+            Err(fault) if self.overlooks(&fault, &config) => Ok(plainer(config)),
             Err(fault) => Err(fault.to_string()),
         }
     }
@@ -75,9 +81,9 @@ impl Plugin {
 }
 
 /// What the step `form` needs of an input that was overlooked.
-fn plainer(config: &Datum) -> Datum {
+fn plainer(config: Datum) -> Datum {
     match (config.get("level"), config.get("count")) {
-        (Some(_), _) | (_, Some(_)) => config.clone(),
+        (Some(_), _) | (_, Some(_)) => config,
         _ => {
             let entries = config.as_map().unwrap_or_default().iter().cloned();
             let level = (Datum::text("level"), Datum::from(3_i64));

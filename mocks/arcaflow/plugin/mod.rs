@@ -167,7 +167,7 @@ impl Plugin {
             return;
         }
         if self.dialect != Dialect::V3 {
-            return self.task(&message.datum, out);
+            return self.task(message.datum, out);
         }
         let datum =
             if self.is("state-leaks-into-message") { self.completed(message.datum) } else { message.datum };
@@ -180,7 +180,7 @@ impl Plugin {
         match (datum.as_map(), id.and_then(Datum::as_int)) {
             (None, _) => self.fatal("the message is no map", out),
             (Some(_), None) => self.fatal("the message has no id", out),
-            (_, Some(1)) => self.work(run, &datum, out),
+            (_, Some(1)) => self.work(run, datum, out),
             (_, Some(3)) => self.signal_to_step(run, datum.get("data"), out),
             (_, Some(4)) => self.client_done(out),
             (_, Some(other)) => {

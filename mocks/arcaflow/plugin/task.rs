@@ -11,13 +11,13 @@ use crate::mocks::arcaflow::contract::TYPES;
 
 impl Plugin {
     /// Takes the one task; a second one is not read any more.
-    pub(super) fn task(&mut self, start: &Datum, out: &mut Acting<'_>) {
+    pub(super) fn task(&mut self, mut start: Datum, out: &mut Acting<'_>) {
         if self.has_task && !self.is("second-task-is-done") {
             return;
         }
         self.has_task = true;
         let step = start.get("id").and_then(Datum::as_text).unwrap_or_default().into_owned();
-        let config = start.get("config").unwrap_or(&Datum::Null);
+        let config = start.take("config").unwrap_or(Datum::Null);
         let input = match TYPES.steps.get(&step) {
             None => Err(format!("there is no step `{step}`")),
             Some(known) => self.accepted(&known.input, config),
@@ -28,7 +28,7 @@ impl Plugin {
             }
             Ok(input) => {
                 self.acknowledge(out);
-                self.perform(&step, Datum::Null, &input, out);
+                self.perform(&step, Datum::Null, input, out);
             }
             Err(why) => self.unfit(&why, out),
         }

@@ -10,22 +10,23 @@ use crate::mocks::Acting;
 use crate::mocks::arcaflow::contract::{Deed, TYPES, run};
 
 impl Plugin {
-    pub(super) fn work(&mut self, run: Option<Datum>, message: &Datum, out: &mut Acting<'_>) {
+    pub(super) fn work(&mut self, run: Option<Datum>, mut message: Datum, out: &mut Acting<'_>) {
         let Some(run) = run.filter(|run| run.as_text().is_some_and(|text| !text.is_empty())) else {
             return self.error("", "the work start has no run_id", true, false, out);
         };
         let name = run_text(Some(&run));
-        let data = message.get("data");
-        let step =
-            data.and_then(|data| data.get("id")).and_then(Datum::as_text).unwrap_or_default().into_owned();
-        let Some(config) = data.and_then(|data| data.get("config")).filter(|_| !step.is_empty()) else {
+        if self.is("state-leaks-into-message") {
+            self.last.start = Some(message.clone());
+        }
+        let mut data = message.take("data").unwrap_or(Datum::Null);
+        let step = data.get("id").and_then(Datum::as_text).unwrap_or_default().into_owned();
+        let Some(config) = data.take("config").filter(|_| !step.is_empty()) else {
             if self.is("incomplete-start-ignored") {
                 return;
             }
             let name = if self.is("refusal-loses-run-id") { "" } else { name.as_str() };
             return self.error(name, "the work start lacks id or config", true, false, out);
         };
-        self.last.start = Some(message.clone());
         let again = !self.last.runs.insert(name.clone());
         if again && self.is("run-id-stays-taken") {
             return self.error(&name, "this run id was used before", true, false, out);
@@ -47,7 +48,7 @@ impl Plugin {
             return self.refuse(&name, "unknown step", out);
         };
         match self.accepted(&known.input, config) {
-            Ok(input) => self.perform(&step, run, &input, out),
+            Ok(input) => self.perform(&step, run, input, out),
             Err(why) => self.refuse(&name, &why, out),
         }
     }
@@ -70,7 +71,7 @@ impl Plugin {
         }
     }
 
-    pub(super) fn perform(&mut self, step: &str, run_id: Datum, input: &Datum, out: &mut Acting<'_>) {
+    pub(super) fn perform(&mut self, step: &str, run_id: Datum, input: Datum, out: &mut Acting<'_>) {
         match run(step, input) {
             Deed::Output { id, data, logs } => self.output(step, run_id, id, data, logs, out),
             Deed::Raise(why) => match self.mutant.as_str() {

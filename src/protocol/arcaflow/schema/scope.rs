@@ -61,12 +61,13 @@ impl Scope {
         self.objects.get(id)
     }
 
-    /// Takes a value as a plugin does: converts texts, fills in defaults, checks every limit.
+    /// Takes a value as a plugin does: converts texts, fills in defaults, checks every limit. What needs none of this
+    /// is given back as it is.
     ///
     /// # Errors
     /// Where and why the value does not fit.
-    pub fn accept(&self, datum: &Datum) -> Read<Datum> {
-        self.root().accept(datum, self).map(Cow::into_owned)
+    pub fn accept<'a>(&self, datum: &'a Datum) -> Read<Cow<'a, Datum>> {
+        self.root().accept(datum, self)
     }
 
     /// Checks a value as it stands, without converting: what a plugin gives.
@@ -74,7 +75,7 @@ impl Scope {
     /// # Errors
     /// Where and why the value does not fit.
     pub fn check(&self, datum: &Datum) -> Read<()> {
-        let Cow::Owned(accepted) = self.root().accept(datum, self)? else { return Ok(()) };
+        let Cow::Owned(accepted) = self.accept(datum)? else { return Ok(()) };
         match crate::datum::equal(&accepted, datum, crate::datum::Compare::ByValue) {
             Ok(()) => Ok(()),
             Err(mismatch) if mismatch.kind == crate::datum::MismatchKind::Missing => Ok(()),
