@@ -48,7 +48,7 @@ fn shorten(datum: &Datum, leaves: &mut usize) -> Datum {
     match datum {
         Datum::Text(text, head) if text.len() > PIECE => {
             let kept: String = text.chars().take(PIECE).collect();
-            Datum::Text(format!("{kept}… ({} bytes)", text.len()), *head)
+            Datum::Text(format!("{kept}… ({} bytes)", text.len()).into(), *head)
         }
         Datum::Bytes(bytes, head) if bytes.len() > PIECE => Datum::Bytes(bytes[..PIECE].to_vec(), *head),
         Datum::Array(items, head) => Datum::Array(some(items, leaves, shorten), *head),

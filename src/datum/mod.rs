@@ -95,8 +95,8 @@ pub enum Datum {
     Int(Int),
     /// A floating-point number.
     Float(f64, Width),
-    /// A text in UTF-8.
-    Text(String, Head),
+    /// A text in UTF-8; one that stands in our own code, as the names of fields do, is not copied.
+    Text(Cow<'static, str>, Head),
     /// A byte string.
     Bytes(Vec<u8>, Head),
     /// A text or byte string of indefinite length: its chunks, all of one kind. The flag says text.
@@ -116,7 +116,12 @@ pub enum Datum {
 impl Datum {
     /// A text in its preferred form.
     pub fn text(text: impl Into<String>) -> Self {
-        Self::Text(text.into(), Head::Preferred)
+        Self::Text(Cow::Owned(text.into()), Head::Preferred)
+    }
+
+    /// A text of our own code, as the names of fields are.
+    pub const fn name(text: &'static str) -> Self {
+        Self::Text(Cow::Borrowed(text), Head::Preferred)
     }
 
     /// A byte string in its preferred form.

@@ -205,7 +205,7 @@ impl Pattern {
         let form = match &node.form {
             Form::Scalar(datum) => Shape::Exact(datum.clone()),
             Form::Text(text, head) if text.contains("${") => Shape::Template(text.clone(), *head),
-            Form::Text(text, head) => Shape::Exact(Datum::Text(text.clone(), *head)),
+            Form::Text(text, head) => Shape::Exact(Datum::Text(text.clone().into(), *head)),
             Form::Chunks(is_text, items) => Shape::Chunks(*is_text, compile_all(items)?),
             Form::Array(items, head) => compile_array(items, *head)?,
             Form::Map(entries, head) => compile_map(entries, *head)?,
@@ -358,7 +358,7 @@ impl Pattern {
             Shape::Exact(datum) => datum.clone(),
             Shape::Template(text, head) => {
                 let text = bindings.insert_into(text).map_err(|name| format!("`{name}` is not bound"))?;
-                Datum::Text(text, *head)
+                Datum::Text(text.into(), *head)
             }
             Shape::Chunks(is_text, chunks) => Datum::Chunks(*is_text, all(chunks)?),
             Shape::Array { after: Some(_), .. } | Shape::Map { open: true, .. } => {
@@ -465,7 +465,7 @@ fn duplicate<'a>(entries: &'a [(Datum, Datum)]) -> Option<&'a Datum> {
     }
     let mut seen = HashSet::with_capacity(entries.len());
     let name = |key: &'a Datum| match key {
-        Datum::Text(text, _) => (true, Cow::Borrowed(text.as_str())),
+        Datum::Text(text, _) => (true, Cow::Borrowed(&**text)),
         other => (false, Cow::Owned(other.to_string())),
     };
     entries.iter().map(|(key, _)| key).find(|key| !seen.insert(name(key)))

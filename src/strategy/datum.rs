@@ -41,7 +41,7 @@ fn leaf() -> impl Strategy<Value = Datum> {
         (-2000_i32..2000).prop_map(|value| Datum::Float(f64::from(value) / 2.0, Width::Half)),
         Just(Datum::Float(f64::NAN, Width::Double)),
         (any::<String>(), prop_oneof![Just(Head::Preferred), Just(Head::Eight)])
-            .prop_map(|(text, head)| Datum::Text(text, head)),
+            .prop_map(|(text, head)| Datum::Text(text.into(), head)),
         prop::collection::vec(any::<u8>(), 0..40).prop_map(Datum::bytes),
         prop::collection::vec("[a-zäß€]{0,5}".prop_map(Datum::text), 1..4)
             .prop_map(|chunks| Datum::Chunks(true, chunks)),

@@ -177,7 +177,7 @@ impl Cbor {
             self.invalid.get_or_insert(begin + error.utf8_error().valid_up_to() as u64);
             String::from_utf8_lossy(error.as_bytes()).into_owned()
         });
-        self.complete(Datum::Text(text, head))
+        self.complete(Datum::Text(text.into(), head))
     }
 
     /// Puts a complete item where it belongs; containers that it fills are complete too.

@@ -74,7 +74,7 @@ impl Reader<'_> {
         let vtable = self.vtable(at)?;
         for slot in table.slots {
             let value = self.slot(at, &vtable, slot).map_err(|broken| broken.inside(slot.key))?;
-            entries.extend(value.map(|value| (Datum::text(slot.key), value)));
+            entries.extend(value.map(|value| (Datum::name(slot.key), value)));
         }
         Ok(())
     }
@@ -151,7 +151,7 @@ impl Reader<'_> {
             (Some(_), None) => map(Vec::new()),
             (Some(at), Some(table)) => self.nested(at, table).map_err(|broken| broken.inside(table.name))?,
         };
-        let key = variant.map_or_else(|| Datum::from(u64::from(number)), |table| Datum::text(table.name));
+        let key = variant.map_or_else(|| Datum::from(u64::from(number)), |table| Datum::name(table.name));
         Ok(Some(map(vec![(key, inner)])))
     }
 
