@@ -198,6 +198,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_payload_is_its_runs_in_order_however_it_is_taken() {
+        let mut payload = Payload::default();
+        assert_eq!(payload.clone().into_vec(&|_| None), Ok(Vec::new()));
+        payload.bytes(b"ab");
+        payload.bytes(&[b'c'; 2 * LONG]);
+        assert_eq!(payload.clone().into_vec(&|_| None), payload.to_vec(&|_| None));
+        payload.generated(&Generated::Text(2 * LONG as u64));
+        payload.package("p");
+        let whole = payload.to_vec(&|name| Some(name.into())).unwrap();
+        assert_eq!(whole, [&b"ab"[..], &[b'c'; 2 * LONG], &[b'a'; 2 * LONG], b"p"].concat());
+        assert_eq!(payload.clone().into_vec(&|name| Some(name.into())), Ok(whole));
+        assert_eq!(payload.into_vec(&|_| None), Err("p".into()));
+    }
+
+    #[test]
     fn bytes_are_kept_exactly() {
         for bytes in [b"text\n\0".to_vec(), vec![0xff, 0x00, 0xc3]] {
             let json = serde_json::to_string(&Blob(bytes.clone())).unwrap();

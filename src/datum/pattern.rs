@@ -577,10 +577,24 @@ mod tests {
         let bindings = Bindings::default();
         let mut scope = Scope::new(Compare::Typed, &bindings, &|_, _| Ok(()));
         let datum = parse_datum(datum).expect("a value");
-        Pattern::parse(pattern)
-            .expect("a pattern")
-            .matches(View::of(&datum), &mut scope)
-            .map_err(|m| m.to_string())
+        let pattern = Pattern::parse(pattern).expect("a pattern");
+        let result = pattern.matches(View::of(&datum), &mut scope);
+        assert!(result.is_err() || pattern.may_match(View::of(&datum), Compare::Typed), "a hasty no");
+        result.map_err(|m| m.to_string())
+    }
+
+    #[test]
+    fn what_is_spelled_out_otherwise_is_told_at_once() {
+        let may = |pattern: &str, view: View<'_>| {
+            Pattern::parse(pattern).expect("a pattern").may_match(view, Compare::ByValue)
+        };
+        let datum = parse_datum(r#"{"a": {"b": 1}, "c": "x"}"#).expect("a value");
+        let message = View::of(&datum);
+        assert!(may(r#"{"a": {"b": 1.0}, ...}"#, message) && may(r#"{"a": {"b": $int}, ...}"#, message));
+        assert!(!may(r#"{"a": {"b": 2}, ...}"#, message) && !may(r#"{"d": 1, ...}"#, message));
+        assert!(may(r#"{"d": $absent, ...}"#, message) && !may("$exit(0)", message));
+        let exit = View { kind: Kind::Exit, datum: Some(&datum) };
+        assert!(may("$exit($any)", exit) && !may("{...}", exit) && !may("$end", exit));
     }
 
     #[test]
