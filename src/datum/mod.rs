@@ -14,6 +14,7 @@ pub mod notation;
 mod path;
 mod pattern;
 mod print;
+mod turns;
 
 pub use bindings::{Bindings, mentioned};
 pub use brief::brief;
@@ -22,6 +23,7 @@ pub use kind::Kind;
 pub use mismatch::{Mismatch, MismatchKind};
 pub use path::Path;
 pub use pattern::{Compare, Found, Names, Pattern, Scope, View, equal};
+pub use turns::Turns;
 
 use std::borrow::Cow;
 

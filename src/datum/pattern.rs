@@ -176,8 +176,9 @@ pub struct Pattern {
     form: Arc<Shape>,
 }
 
+/// What a pattern is made of.
 #[derive(Clone, Debug)]
-enum Shape {
+pub(super) enum Shape {
     Exact(Datum),
     Template(String, Head),
     Chunks(bool, Vec<Pattern>),
@@ -217,7 +218,16 @@ impl Pattern {
                 return Err(SyntaxError { span: node.span.clone(), message });
             }
         };
-        Ok(Self { span: node.span.clone(), form: Arc::new(form) })
+        Ok(Self::new(node.span.clone(), form))
+    }
+
+    /// A pattern that stands there in its text.
+    pub(super) fn new(span: Range<usize>, form: Shape) -> Self {
+        Self { span, form: Arc::new(form) }
+    }
+
+    pub(super) fn shape(&self) -> &Shape {
+        &self.form
     }
 
     /// Where it stands in its text, in bytes.

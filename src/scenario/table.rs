@@ -10,7 +10,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::error::{FileErrors, Problem};
 use super::shape::{Holds, Shape};
-use crate::datum::{Bindings, Datum, Pattern};
+use crate::datum::{Bindings, Datum, Pattern, Turns};
 
 /// A place in a file.
 pub type Span = Range<usize>;
@@ -57,8 +57,14 @@ pub struct Text {
 /// What is wrong with a file so far.
 pub type Problems = RefCell<Vec<Problem>>;
 
-/// The patterns of a file by their texts: a step with `for` stands for thousands with a few different ones.
-type Compiled = RefCell<BTreeMap<String, Pattern>>;
+/// The patterns of a file: a step with `for` stands for thousands with a few different ones.
+#[derive(Debug, Default)]
+struct Compiled {
+    /// By their texts.
+    patterns: RefCell<BTreeMap<String, Pattern>>,
+    /// What texts with loop variables say in every turn, by those texts; nothing where each turn is read by itself.
+    turns: RefCell<BTreeMap<String, Option<Turns>>>,
+}
 
 /// Stands for every key of a table with free keys, in its [`Shape`].
 pub const ANY: &str = "*";
@@ -71,7 +77,8 @@ pub struct Table<'a> {
     pub span: Span,
     /// Loop variables (`for`), replaced in every text.
     vars: Bindings,
-    asked: RefCell<BTreeSet<&'static str>>,
+    /// Every key that was asked for, some more than once.
+    asked: RefCell<Vec<&'static str>>,
     forgotten: Cell<bool>,
     problems: &'a Problems,
     lost: &'a Cell<bool>,
@@ -330,7 +337,22 @@ impl<'a> Table<'a> {
 
     /// A pattern in the notation.
     pub fn pattern(&self, key: &'static str) -> Option<Pattern> {
-        self.compile(&self.text(key)?)
+        self.note(key, Holds::Text);
+        self.turn(key).or_else(|| self.compile(&self.text(key)?))
+    }
+
+    /// The pattern of this turn of a loop, where it can be made of what every turn says.
+    fn turn(&self, key: &'static str) -> Option<Pattern> {
+        self.vars.names().next()?;
+        let Item { value: Value::Text(text), .. } = self.find(key)? else { return None };
+        if !text.contains("${") {
+            return None;
+        }
+        let mut turns = self.compiled.turns.borrow_mut();
+        if !turns.contains_key(text) {
+            turns.insert(text.clone(), Turns::parse(text));
+        }
+        turns.get(text)?.as_ref()?.turn(&|text| self.replaced(text)).ok()
     }
 
     /// A pattern, or a list of patterns.
@@ -340,6 +362,10 @@ impl<'a> Table<'a> {
 
     /// Values that acts send: patterns that leave nothing open.
     pub fn closed_patterns(&self, key: &'static str) -> Vec<Pattern> {
+        self.note(key, Holds::Texts);
+        if let Some(pattern) = self.turn(key).filter(|pattern| pattern.closed().is_ok()) {
+            return vec![pattern];
+        }
         let texts = self.texts(key);
         let closed = |text: &Text| {
             let pattern = self.compile(text)?;
@@ -358,12 +384,12 @@ impl<'a> Table<'a> {
 
     /// Compiles a text of this file, once for all texts that say the same.
     pub fn compile(&self, text: &Text) -> Option<Pattern> {
-        if let Some(known) = self.compiled.borrow().get(&text.text) {
+        if let Some(known) = self.compiled.patterns.borrow().get(&text.text) {
             return Some(known.clone());
         }
         match Pattern::parse(&text.text) {
             Ok(pattern) => {
-                self.compiled.borrow_mut().insert(text.text.clone(), pattern.clone());
+                self.compiled.patterns.borrow_mut().insert(text.text.clone(), pattern.clone());
                 Some(pattern)
             }
             Err(error) => {
@@ -453,13 +479,14 @@ impl<'a> Table<'a> {
             return;
         }
         let asked = self.asked.borrow();
-        for (key, _) in self.entries.iter().filter(|(key, _)| !asked.contains(key.text.as_str())) {
-            self.unknown("key", key, asked.iter().copied());
+        for (key, _) in self.entries.iter().filter(|(key, _)| !asked.contains(&key.text.as_str())) {
+            let known: BTreeSet<&str> = asked.iter().copied().collect();
+            self.unknown("key", key, known);
         }
     }
 
     fn find(&self, key: &'static str) -> Option<&'a Item> {
-        self.asked.borrow_mut().insert(key);
+        self.asked.borrow_mut().push(key);
         self.entries.iter().find(|(name, _)| name.text == key).map(|(_, item)| item)
     }
 
@@ -498,6 +525,9 @@ impl<'a> Table<'a> {
 
     /// Replaces the loop variables and nothing else.
     fn replaced(&self, text: &str) -> String {
+        if !text.contains("${") {
+            return text.to_owned();
+        }
         let replace = |text: String, (name, value): (&str, &Datum)| {
             text.replace(&format!("${{{name}}}"), &value.as_inserted().unwrap_or_default())
         };
