@@ -12,7 +12,7 @@ use crate::parallel::side_by_side;
 use crate::requirement::Registry;
 use crate::scenario::error::{FileErrors, Problem};
 use crate::scenario::table::Document;
-use crate::scenario::{Suite, read_rules, salvage};
+use crate::scenario::{Scenario, Suite, read_rules, salvage, scenario};
 
 mod faults;
 
@@ -141,6 +141,39 @@ impl Corpus {
         Err(errors)
     }
 
+    /// Reads a suite for runs of these roles. The scenarios of others are left unread if we ship all of it: that they
+    /// are right is what our tests are for, and reading is most of the time until the first case.
+    ///
+    /// # Errors
+    /// Everything that is wrong with what is read.
+    pub fn suite_for(&self, name: &str, roles: &BTreeSet<&str>) -> Result<Suite, Vec<FileErrors>> {
+        let Some(unread) = self.of_others(name, roles) else { return self.suite(name) };
+        let mut suite = self.frame(name)?;
+        let mut wanted = self.scenarios(name);
+        wanted.retain(|(id, _)| !unread.iter().any(|(other, _)| other == id));
+        let read = side_by_side(&wanted, |(id, file)| scenario(name, id, &file.name, &file.text));
+        let read: Result<Vec<Scenario>, FileErrors> = read.into_iter().collect();
+        suite.scenarios = read.map_err(|error| vec![error])?.into_iter().map(Arc::new).collect();
+        suite.unread = unread;
+        Ok(suite)
+    }
+
+    /// The scenarios of a suite that are of none of these roles; nothing if one of its files is not ours.
+    fn of_others(&self, name: &str, roles: &BTreeSet<&str>) -> Option<Vec<(String, &'static str)>> {
+        let mut files =
+            self.files.iter().filter(|(path, _)| path.split_once('/').is_some_and(|(of, _)| of == name));
+        if !files.all(|(_, files)| files.iter().all(|file| matches!(file.text, Cow::Borrowed(_)))) {
+            return None;
+        }
+        let of_others = |(id, file): (&str, &File)| match file.text {
+            Cow::Borrowed(text) if role_of(text).is_some_and(|role| !roles.contains(role)) => {
+                Some((id.to_owned(), text))
+            }
+            _ => None,
+        };
+        Some(self.scenarios(name).into_iter().filter_map(of_others).collect())
+    }
+
     /// The files of a suite's scenarios with their ids.
     fn scenarios(&self, name: &str) -> Vec<(&str, &File)> {
         let in_suite = |path| str::strip_prefix(path, name)?.strip_prefix('/');
@@ -188,6 +221,12 @@ impl Corpus {
     }
 }
 
+/// The role that a scenario of ours is for, without reading all of it.
+fn role_of(text: &str) -> Option<&str> {
+    let value = text.lines().find_map(|line| line.strip_prefix("role")?.trim_start().strip_prefix('='))?;
+    value.trim().strip_prefix('"')?.strip_suffix('"')
+}
+
 /// A requirement that an earlier file has.
 fn id_clash(file: &File, id: &str) -> FileErrors {
     let at = file.text.find(&format!("[{id}]")).unwrap_or_default();
@@ -224,4 +263,36 @@ fn collect(root: &Path, folder: &Path, found: &mut Vec<(String, String, String)>
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_suite_for_a_role_is_the_suite_without_the_scenarios_of_others() {
+        let corpus = Corpus::embedded();
+        for name in corpus.suites() {
+            let whole = corpus.suite(&name).expect("a suite that we ship is right");
+            for role in whole.role_names() {
+                let suite = corpus.suite_for(&name, &BTreeSet::from([role])).expect("the same files");
+                let ids = |suite: &Suite| -> Vec<String> {
+                    let of_role = suite.scenarios.iter().filter(|scenario| scenario.role.text == role);
+                    of_role.map(|scenario| scenario.id.clone()).collect()
+                };
+                assert_eq!(ids(&suite), ids(&whole), "{name} {role}");
+                assert_eq!(ids(&suite).len(), suite.scenarios.len(), "{name} {role}: others were read too");
+                assert_eq!(suite.hash(), whole.hash(), "{name} {role}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_suite_with_files_of_a_user_is_read_whole() {
+        let mut corpus = Corpus::embedded();
+        let file = File { name: "mine.toml".into(), text: Cow::Owned("summary = 1".into()) };
+        corpus.files.insert("arcaflow/acme/mine.toml".into(), vec![file]);
+        let errors = corpus.suite_for("arcaflow", &BTreeSet::from(["plugin"])).expect_err("it is wrong");
+        assert_eq!(errors[0].file, "mine.toml");
+    }
 }

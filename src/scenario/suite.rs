@@ -43,6 +43,8 @@ pub struct Suite {
     pub open: BTreeMap<String, String>,
     /// The scenarios in order of their ids.
     pub scenarios: Vec<Arc<Scenario>>,
+    /// Ids and texts of the scenarios that nobody needs in this run, in the same order.
+    pub unread: Vec<(String, &'static str)>,
 }
 
 /// One layer of a role: the role itself, or what a profile or mode lays over it.
@@ -88,9 +90,14 @@ impl Suite {
         let mut hash = Sha256::new();
         hash.update(self.text.as_bytes());
         hash.update(self.rules_text.as_bytes());
-        for scenario in &self.scenarios {
-            hash.update(scenario.id.as_bytes());
-            hash.update(scenario.text.as_bytes());
+        let read = self.scenarios.iter().map(|scenario| (scenario.id.as_str(), &*scenario.text));
+        let mut all: Vec<_> = read.chain(self.unread.iter().map(|(id, text)| (id.as_str(), *text))).collect();
+        if !self.unread.is_empty() {
+            all.sort_by_key(|(id, _)| format!("{id}.toml")); // in the order of the files
+        }
+        for (id, text) in all {
+            hash.update(id.as_bytes());
+            hash.update(text.as_bytes());
         }
         hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect()
     }
@@ -120,6 +127,7 @@ impl Suite {
             registry: Arc::default(),
             open: BTreeMap::new(),
             scenarios: Vec::new(),
+            unread: Vec::new(),
         };
         if let Some(stray) = suite.notes.keys().find(|name| !suite.profiles.contains(name)) {
             root.problem(root.span.clone(), format!("`notes` names `{stray}`, which is no profile"));
@@ -164,6 +172,12 @@ impl Suite {
             }
         }
         Some(role)
+    }
+
+    /// The ids of all its scenarios.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        let read = self.scenarios.iter().map(|scenario| scenario.id.as_str());
+        read.chain(self.unread.iter().map(|(id, _)| id.as_str()))
     }
 
     /// The scenario with this id.

@@ -101,11 +101,18 @@ pub(super) fn prepare(
     let mut suites: BTreeMap<String, Arc<Suite>> = BTreeMap::new();
     let mut unbound = Vec::new();
     let again = args.rerun.as_deref().map(Again::read).transpose()?;
+    let mut roles: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for Job { subject, .. } in &jobs {
+        roles.entry(subject.suite.clone()).or_default().insert(subject.role.clone());
+    }
     for job in jobs {
         let name = job.subject.suite.clone();
         let suite = match suites.get(&name) {
             Some(suite) => suite.clone(),
-            None => Arc::new(corpus.suite(&name)?),
+            None => {
+                let roles = roles.get(&name).into_iter().flatten().map(String::as_str).collect();
+                Arc::new(corpus.suite_for(&name, &roles)?)
+            }
         };
         suites.insert(name, suite.clone());
         job.subject.tls()?;

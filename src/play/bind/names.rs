@@ -46,11 +46,10 @@ impl Binder<'_> {
             self.problems.push(Problem::unknown(mode.span.clone(), "mode", &mode.text, known));
         }
         if let Some(twin) = &self.scenario.twin
-            && self.suite.scenario(&twin.text).is_none()
+            && !self.suite.ids().any(|id| id == twin.text)
             && !self.suite.scenarios.is_empty()
         {
-            let known = self.suite.scenarios.iter().map(|scenario| scenario.id.as_str());
-            let help = crate::scenario::error::nearest(&twin.text, known)
+            let help = crate::scenario::error::nearest(&twin.text, self.suite.ids())
                 .map(|near| format!("did you mean `{near}`?"));
             let message = format!("there is no scenario `{}`", twin.text);
             self.problems.push(Problem { span: twin.span.clone(), message, help });
