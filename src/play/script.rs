@@ -76,7 +76,7 @@ pub struct Script {
     /// Whether the subject ends by itself after the goodbye.
     pub ends: bool,
     /// Resolved times.
-    pub timing: Timing,
+    pub timing: Arc<Timing>,
     /// Most bytes that the subject may send.
     pub flood: u64,
     /// Names bound from the start.

@@ -32,8 +32,10 @@ pub struct Common<'a> {
     pub mode: &'a str,
     profile: &'a str,
     knobs: Knobs,
+    /// The subject's role.
+    role: Option<Role>,
     /// The values of `[timing]` and `[bind]`, where the scenario has no times of its own.
-    bound: Result<(Timing, Bindings), Problem>,
+    bound: Result<(Arc<Timing>, Bindings), Problem>,
 }
 
 impl<'a> Common<'a> {
@@ -45,13 +47,14 @@ impl<'a> Common<'a> {
         profile: &'a str,
         knobs: Knobs,
     ) -> Self {
-        let mut common = Self { suite, subject, mode, profile, knobs, bound: Ok(Default::default()) };
+        let role = suite.role(&subject.role, profile, mode);
+        let mut common = Self { suite, subject, mode, profile, knobs, role, bound: Ok(Default::default()) };
         common.bound = common.bind(&BTreeMap::new());
         common
     }
 
     /// The times, with those of a scenario between the suite's and the subject's, and the names that the suite binds.
-    fn bind(&self, of_scenario: &BTreeMap<String, Duration>) -> Result<(Timing, Bindings), Problem> {
+    fn bind(&self, of_scenario: &BTreeMap<String, Duration>) -> Result<(Arc<Timing>, Bindings), Problem> {
         let layers = [&self.suite.timing, of_scenario, &self.subject.timing];
         let timing = timing::resolve(layers, self.knobs.time_scale)?;
         let mut bindings = Bindings::default();
@@ -72,7 +75,7 @@ impl<'a> Common<'a> {
             let value = value.map_err(|why| Problem::new(0..0, format!("[bind] {name}: {why}")))?;
             bindings.set(name.clone(), value);
         }
-        Ok((timing, bindings))
+        Ok((Arc::new(timing), bindings))
     }
 
     /// The script of a case.
@@ -82,7 +85,9 @@ impl<'a> Common<'a> {
     pub fn script(&self, scenario: &Scenario, row: &Row) -> Result<Script, Vec<Problem>> {
         let Self { suite, subject, mode, profile, knobs, .. } = self;
         let (mode, profile, knobs) = (*mode, *profile, *knobs);
-        let Some(role) = suite.role(&scenario.role.text, profile, mode) else {
+        let is_subject = scenario.role.text == subject.role;
+        let other = if is_subject { None } else { suite.role(&scenario.role.text, profile, mode) };
+        let Some(role) = other.as_ref().or(self.role.as_ref().filter(|_| is_subject)) else {
             let known = suite.role_names();
             return Err(vec![Problem::unknown(
                 scenario.role.span.clone(),
@@ -97,7 +102,7 @@ impl<'a> Common<'a> {
             suite,
             scenario,
             row: &row.name,
-            role: &role,
+            role,
             timing: &timing,
             scale: knobs.time_scale,
             subject,
