@@ -410,8 +410,8 @@ impl<'a> Table<'a> {
 
     /// The same table with loop variables.
     pub fn with_vars(&self, vars: &Bindings) -> Table<'a> {
-        let mut all = self.vars.clone();
-        for (name, value) in vars.iter() {
+        let mut all = vars.clone();
+        for (name, value) in self.vars.iter().filter(|(name, _)| vars.get(name).is_none()) {
             all.set(name, value.clone());
         }
         Table {
