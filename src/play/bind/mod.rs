@@ -9,6 +9,7 @@ mod rules;
 mod steps;
 mod timing;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -85,24 +86,14 @@ impl<'a> Common<'a> {
     pub fn script(&self, scenario: &Scenario, row: &Row) -> Result<Script, Vec<Problem>> {
         let Self { suite, subject, mode, profile, knobs, .. } = self;
         let (mode, profile, knobs) = (*mode, *profile, *knobs);
-        let is_subject = scenario.role.text == subject.role;
-        let other = if is_subject { None } else { suite.role(&scenario.role.text, profile, mode) };
-        let Some(role) = other.as_ref().or(self.role.as_ref().filter(|_| is_subject)) else {
-            let known = suite.role_names();
-            return Err(vec![Problem::unknown(
-                scenario.role.span.clone(),
-                "role",
-                &scenario.role.text,
-                known,
-            )]);
-        };
+        let role = self.role_of(scenario).map_err(|problem| vec![problem])?;
         let bound = if scenario.timing.is_empty() { self.bound.clone() } else { self.bind(&scenario.timing) };
         let (timing, bindings) = bound.map_err(|problem| vec![problem])?;
         let mut binder = Binder {
             suite,
             scenario,
             row: &row.name,
-            role,
+            role: &role,
             timing: &timing,
             scale: knobs.time_scale,
             subject,
@@ -122,15 +113,9 @@ impl<'a> Common<'a> {
             return Err(problems);
         }
         let starts = !steps.iter().any(|step| matches!(&step.verb, Verb::Act(act) if act.starts_subject()));
-        let own_process =
-            scenario.steps.iter().any(|step| matches!(&step.verb, Verb::Act(act) if act.needs_own_process()));
-        let over_sockets = lanes.first().is_some_and(|lane| {
-            matches!(lane.source, LaneSource::Declared(Source::ConnectTcp | Source::ConnectUnix))
-        });
         // A server that its driver would end runs on where it has none.
         let told = lanes.iter().any(|lane| matches!(lane.source, LaneSource::Declared(Source::Driver)));
         let runs_on = told && subject.driver.is_none() && subject.ops.is_empty();
-        let usual = if over_sockets && !own_process { Isolation::Connection } else { Isolation::Process };
         Ok(Script {
             name: CaseName {
                 suite: suite.name.clone(),
@@ -140,6 +125,7 @@ impl<'a> Common<'a> {
                 mode: mode.into(),
                 profile: profile.into(),
             },
+            isolation: scenario.isolation.unwrap_or_else(|| usual_isolation(scenario, &lanes)),
             lanes,
             steps,
             rules,
@@ -151,10 +137,29 @@ impl<'a> Common<'a> {
             flood: scenario.flood.unwrap_or(FLOOD),
             bindings,
             registry: suite.registry.clone(),
-            isolation: scenario.isolation.unwrap_or(usual),
             knobs,
         })
     }
+
+    /// The role of a scenario: the subject's, if it does not name another.
+    fn role_of(&self, scenario: &Scenario) -> Result<Cow<'_, Role>, Problem> {
+        let name = &scenario.role;
+        let found = match &self.role {
+            Some(role) if name.text == self.subject.role => Some(Cow::Borrowed(role)),
+            _ => self.suite.role(&name.text, self.profile, self.mode).map(Cow::Owned),
+        };
+        found.ok_or_else(|| Problem::unknown(name.span.clone(), "role", &name.text, self.suite.role_names()))
+    }
+}
+
+/// Whether a case may share a process, where its scenario does not say.
+fn usual_isolation(scenario: &Scenario, lanes: &[Lane]) -> Isolation {
+    let own_process =
+        scenario.steps.iter().any(|step| matches!(&step.verb, Verb::Act(act) if act.needs_own_process()));
+    let over_sockets = lanes.first().is_some_and(|lane| {
+        matches!(lane.source, LaneSource::Declared(Source::ConnectTcp | Source::ConnectUnix))
+    });
+    if over_sockets && !own_process { Isolation::Connection } else { Isolation::Process }
 }
 
 /// The command line of a scenario over that of its role.
