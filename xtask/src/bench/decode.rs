@@ -20,9 +20,6 @@ mod tables;
 const ROUNDS: usize = 60;
 /// What a value of ours may cost beside one of the library's.
 const VALUE: f64 = 1.25;
-/// The same for FlatBuffers, where the counterpart copies each field into a place of its own and names none: a value
-/// of ours holds the name of each as a text.
-const FIELDS: f64 = 2.0;
 /// How much the same messages are repeated, so that a round takes milliseconds.
 const VOLUME: usize = 1 << 20;
 
@@ -61,7 +58,7 @@ pub(super) fn measure(_: &Bench) -> Result<Vec<Figure>, String> {
             &repeated(&calls()?),
             frames,
             tables::verified_and_copied,
-            FIELDS,
+            VALUE,
         )?,
         sse("server-sent events, the stages of a launch", &repeated(&events::launch()))?,
         sse("server-sent events of all kinds", &repeated(&events::of_all_kinds()))?,
