@@ -6,6 +6,7 @@
 
 mod bindings;
 mod brief;
+mod compare;
 mod generated;
 mod kind;
 pub mod matcher;
@@ -18,11 +19,12 @@ mod turns;
 
 pub use bindings::{Bindings, mentioned};
 pub use brief::brief;
+pub use compare::{Compare, equal};
 pub use generated::Generated;
 pub use kind::Kind;
 pub use mismatch::{Mismatch, MismatchKind};
 pub use path::Path;
-pub use pattern::{Compare, Found, Names, Pattern, Scope, View, equal};
+pub use pattern::{Found, Names, Pattern, Scope, View};
 pub use turns::Turns;
 
 use std::borrow::Cow;

@@ -1,24 +1,15 @@
 //! Notation with meaning: what a message must look like, or the value that an act sends.
 
 use std::borrow::Cow;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::fmt::{Display, from_fn};
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::compare::{Compare, duplicate, equal, same, value_of};
 use super::matcher::{self, Matcher};
 use super::notation::{Form, Node, SyntaxError, parse};
 use super::{Bindings, Datum, Head, Kind, Mismatch, MismatchKind, brief, mentioned};
-
-/// How values are compared.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Compare {
-    /// By type, as CBOR does: `1` is not `1.0`.
-    Typed,
-    /// Numbers by value, as JSON does.
-    #[default]
-    ByValue,
-}
 
 /// What a pattern looks at: a message, an observation, or a value inside one (which may be absent).
 #[derive(Clone, Copy, Debug)]
@@ -257,11 +248,10 @@ impl Pattern {
 
     /// Whether a value may fit, by the parts that are spelled out: a quick no for most of what does not.
     pub fn may_match(&self, view: View<'_>, compare: Compare) -> bool {
-        let (Kind::Message, Some(datum)) = (view.kind, view.datum) else {
-            return match &*self.form {
-                Shape::Matcher(matcher) => view.datum.is_none() || matcher.speaks_of(view.kind),
-                _ => false,
-            };
+        let datum = match (&*self.form, view.datum) {
+            (Shape::Matcher(matcher), datum) => return datum.is_none() || matcher.speaks_of(view.kind),
+            (_, Some(datum)) if view.kind == Kind::Message => datum,
+            _ => return false,
         };
         match &*self.form {
             Shape::Exact(wanted) => same(wanted, datum, compare),
@@ -272,7 +262,6 @@ impl Pattern {
                     _ => true,
                 })
             }),
-            Shape::Matcher(matcher) => matcher.speaks_of(Kind::Message),
             _ => true,
         }
     }
@@ -339,8 +328,7 @@ impl Pattern {
         let mut named = Vec::with_capacity(entries.len());
         for (key, pattern) in entries {
             let key = key.value_in(scope)?;
-            let found = got.iter().find(|(name, _)| same(&key, name, scope.compare));
-            let view = View { kind: Kind::Message, datum: found.map(|(_, value)| value) };
+            let view = View { kind: Kind::Message, datum: value_of(got, &key, scope.compare) };
             pattern.matches(view, scope).map_err(|mismatch| mismatch.under(&key))?;
             named.push(key);
         }
@@ -465,117 +453,6 @@ fn compile_map(nodes: &[(Node, Node)], head: Head) -> Result<Shape, SyntaxError>
     let named = nodes.iter().filter(|(key, _)| key.form != Form::Rest);
     let entries = named.map(|(key, value)| Ok((Pattern::compile(key)?, Pattern::compile(value)?)));
     Ok(Shape::Map { entries: entries.collect::<Result<_, SyntaxError>>()?, open: !rests.is_empty(), head })
-}
-
-/// The first key that occurs twice.
-fn duplicate<'a>(entries: &'a [(Datum, Datum)]) -> Option<&'a Datum> {
-    if entries.len() <= 8 {
-        let twice = |at: usize| entries[..at].iter().any(|(key, _)| *key == entries[at].0);
-        return (1..entries.len()).find(|at| twice(*at)).map(|at| &entries[at].0);
-    }
-    let mut seen = HashSet::with_capacity(entries.len());
-    let name = |key: &'a Datum| match key {
-        Datum::Text(text, _) => (true, Cow::Borrowed(&**text)),
-        other => (false, Cow::Owned(other.to_string())),
-    };
-    entries.iter().map(|(key, _)| key).find(|key| !seen.insert(name(key)))
-}
-
-/// Compares two values by meaning: widths of heads and chunks do not matter, the order of keys does not matter.
-///
-/// # Errors
-/// The first difference.
-pub fn equal(wanted: &Datum, got: &Datum, compare: Compare) -> Result<(), Mismatch> {
-    if same(wanted, got, compare) { Ok(()) } else { Err(difference(wanted, got, compare)) }
-}
-
-/// Whether two values mean the same.
-fn same(wanted: &Datum, got: &Datum, compare: Compare) -> bool {
-    let all = |a: &[Datum], b: &[Datum]| a.iter().zip(b).all(|(a, b)| same(a, b, compare));
-    match (wanted, got) {
-        (Datum::Gen(generated), other) => equals_generated(generated, other),
-        (Datum::Array(a, _), Datum::Array(b, _)) => a.len() == b.len() && all(a, b),
-        (Datum::Map(a, _), Datum::Map(b, _)) => same_maps(a, b, compare),
-        (Datum::Tag(a, _, x), Datum::Tag(b, _, y)) => a == b && same(x, y, compare),
-        (Datum::Int(a), Datum::Int(b)) => a.value() == b.value(),
-        (Datum::Float(a, _), Datum::Float(b, _)) => a == b || (a.is_nan() && b.is_nan()),
-        (Datum::Int(int), Datum::Float(float, _)) | (Datum::Float(float, _), Datum::Int(int))
-            if compare == Compare::ByValue =>
-        {
-            float.fract() == 0.0 && *float as i128 == int.value()
-        }
-        (Datum::Text(a, _), Datum::Text(b, _)) => a == b,
-        (Datum::Bytes(a, _), Datum::Bytes(b, _)) => a == b,
-        (Datum::Chunks(..), _) | (_, Datum::Chunks(..)) if wanted.kind() == got.kind() => {
-            wanted.as_text() == got.as_text() && wanted.as_bytes() == got.as_bytes()
-        }
-        (a, b) => a == b,
-    }
-}
-
-fn equals_generated(generated: &super::Generated, got: &Datum) -> bool {
-    match got {
-        Datum::Gen(other) => generated == other,
-        _ if got.kind() != generated.kind() => false,
-        _ => match (got.as_text(), got.as_bytes()) {
-            (Some(text), _) => generated.equals(text.as_bytes()),
-            (None, Some(bytes)) => generated.equals(&bytes),
-            (None, None) => false,
-        },
-    }
-}
-
-fn same_maps(wanted: &[(Datum, Datum)], got: &[(Datum, Datum)], compare: Compare) -> bool {
-    let has = |(key, value): &(Datum, Datum)| {
-        value_of(got, key, compare).is_some_and(|other| same(value, other, compare))
-    };
-    duplicate(got).is_none()
-        && wanted.iter().all(has)
-        && got.iter().all(|(key, _)| value_of(wanted, key, compare).is_some())
-}
-
-fn value_of<'a>(entries: &'a [(Datum, Datum)], key: &Datum, compare: Compare) -> Option<&'a Datum> {
-    entries.iter().find(|(name, _)| same(key, name, compare)).map(|(_, value)| value)
-}
-
-/// The first difference between values that are not the same.
-fn difference(wanted: &Datum, got: &Datum, compare: Compare) -> Mismatch {
-    match (wanted, got) {
-        (Datum::Array(a, _), Datum::Array(b, _)) => {
-            match a.iter().zip(b).position(|(a, b)| !same(a, b, compare)) {
-                Some(at) => difference(&a[at], &b[at], compare).under_index(at),
-                None => {
-                    let length = |items: &[Datum]| format!("{} elements", items.len());
-                    Mismatch::new(MismatchKind::Length, length(a), length(b))
-                }
-            }
-        }
-        (Datum::Map(a, _), Datum::Map(b, _)) => difference_of_maps(a, b, compare),
-        (Datum::Tag(a, _, x), Datum::Tag(b, _, y)) if a == b => difference(x, y, compare),
-        (Datum::Int(_), Datum::Float(..)) | (Datum::Float(..), Datum::Int(_))
-            if compare == Compare::ByValue =>
-        {
-            Mismatch::value(brief(wanted), got)
-        }
-        (a, b) if a.kind() != b.kind() => Mismatch::of_type(brief(wanted), got),
-        _ => Mismatch::value(brief(wanted), got),
-    }
-}
-
-fn difference_of_maps(wanted: &[(Datum, Datum)], got: &[(Datum, Datum)], compare: Compare) -> Mismatch {
-    if let Some(key) = duplicate(got) {
-        return Mismatch::new(MismatchKind::Duplicate, "each key once", brief(key)).under(key);
-    }
-    for (key, value) in wanted {
-        match value_of(got, key, compare) {
-            Some(other) if same(value, other, compare) => {}
-            Some(other) => return difference(value, other, compare).under(key),
-            None => return Mismatch::new(MismatchKind::Missing, brief(value), "nothing").under(key),
-        }
-    }
-    let further = got.iter().find(|(key, _)| value_of(wanted, key, compare).is_none());
-    let (key, value) = further.unwrap_or(&got[0]);
-    Mismatch::new(MismatchKind::Extra, "no such key", brief(value)).under(key)
 }
 
 #[cfg(test)]

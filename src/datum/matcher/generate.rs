@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Args, Built, Matcher};
 use crate::datum::notation::{Arg, Form};
-use crate::datum::{Bindings, Datum, Generated, Mismatch, Scope, View, pattern};
+use crate::datum::{Bindings, Datum, Generated, Mismatch, Scope, View, equal};
 
 #[derive(Debug)]
 struct Generate(Generated);
@@ -12,7 +12,7 @@ struct Generate(Generated);
 impl Matcher for Generate {
     fn matches(&self, view: View<'_>, scope: &mut Scope<'_>) -> Result<(), Mismatch> {
         let datum = view.message(&self.0)?;
-        pattern::equal(&Datum::Gen(self.0.clone()), datum, scope.compare)
+        equal(&Datum::Gen(self.0.clone()), datum, scope.compare)
     }
 
     fn value(&self, _: &Bindings) -> Result<Datum, String> {

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{Args, Built, Matcher};
-use crate::datum::pattern::{self, Names};
-use crate::datum::{Kind, Mismatch, Pattern, Scope, View};
+use crate::datum::pattern::Names;
+use crate::datum::{Kind, Mismatch, Pattern, Scope, View, equal};
 
 #[derive(Debug)]
 struct Let {
@@ -19,7 +19,7 @@ impl Matcher for Let {
         }
         let Some(datum) = view.datum else { return view.message("any value").map(|_| ()) };
         match scope.get(&self.name) {
-            Some(bound) => pattern::equal(bound, datum, scope.compare),
+            Some(bound) => equal(bound, datum, scope.compare),
             None => {
                 scope.bound.push((self.name.clone(), datum.clone()));
                 Ok(())
