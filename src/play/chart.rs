@@ -79,9 +79,9 @@ impl Chart {
         self.push(lane, '-', text.into(), String::new());
     }
 
-    pub(super) fn came(&mut self, lane: String, kind: Kind, text: String, bytes: &[u8]) {
+    pub(super) fn came(&mut self, lane: String, kind: Kind, text: String, hex: String) {
         let way = if kind == Kind::Message { '<' } else { '-' };
-        self.push(lane, way, text, hex(bytes, bytes.len() as u64));
+        self.push(lane, way, text, hex);
     }
 
     /// Makes room: of the first entries go those that their lane says again, else the very first.
@@ -120,6 +120,11 @@ fn size(piece: &Piece) -> u64 {
         Piece::Gen(generated) => generated.len(),
         Piece::Package(_) => 0,
     }
+}
+
+/// What a chart shows of the bytes of a message.
+pub(super) fn hex_of(bytes: &[u8]) -> String {
+    hex(bytes, bytes.len() as u64)
 }
 
 /// The first bytes in hex, in groups of four, of so many in all.

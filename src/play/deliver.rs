@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::chart;
 use super::finding::{Breach, Finding, kind_name};
 use super::{Errand, GuardKind, LaneSource, Line, Play, part_of};
 use crate::actor::{Nanos, Part, WireId};
@@ -52,9 +53,9 @@ impl Play {
         if let Some(wire) = wire.filter(|_| matches!(kind, Kind::Message | Kind::Head)) {
             self.viewed(wire, lane);
         }
-        let bytes = wire.and_then(|id| self.wires.get(&id)).map_or(&[][..], |wire| wire.slice(&range));
+        let hex = chart::hex_of(self.bytes_of(wire, &range));
         let said = view.to_string();
-        self.chart.came(self.script.lanes[lane].name.clone(), kind, said.clone(), bytes);
+        self.chart.came(self.script.lanes[lane].name.clone(), kind, said.clone(), hex);
         let came = Came { lane, wire, view, said: &said };
         let path = self.path_of(lane, wire, kind);
         let taken = self.find_taker(&path, view);

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use rustix::process::Pid;
 
-use super::process::marked;
+use super::table::{marked, stat};
 use crate::actor::Inspect;
 use crate::datum::Datum;
 
@@ -93,8 +93,7 @@ fn name_of(pid: i32) -> String {
 
 /// User and system time; the kernel counts hundredths of a second.
 fn cpu_millis(pid: i32) -> u64 {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let fields: Vec<&str> = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace().collect();
+    let fields = stat(pid);
     let ticks = |at: usize| fields.get(at).and_then(|text| text.parse::<u64>().ok()).unwrap_or_default();
     (ticks(11) + ticks(12)) * 10
 }

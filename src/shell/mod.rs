@@ -8,16 +8,19 @@ mod files;
 mod input;
 mod inspect;
 pub mod load;
+mod orphans;
 mod own;
 mod process;
 pub mod relay;
 mod socket;
+mod table;
 pub mod tls;
 mod veil;
 mod wire;
 
-pub(crate) use process::kill_marked;
+pub(crate) use orphans::Orphanage;
 pub use socket::LONGEST_PATH;
+pub(crate) use table::kill_marked;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
@@ -401,7 +404,7 @@ impl World<'_> {
         if let Some(marker) = &self.shell.marker
             && self.children.may_have_left_something()
         {
-            process::kill_marked(marker);
+            kill_marked(marker);
         }
     }
 }

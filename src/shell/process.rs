@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt;
 use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process_group};
 use tokio::process::{ChildStdin, Command};
 use tokio::sync::mpsc;
 
 use super::wire::{Ends, Gate, Job, Wire, read, write_all};
-use super::{HELD_OPEN, MARKER, Outlet};
+use super::{HELD_OPEN, Outlet};
 use crate::actor::{CloseHow, Exit, Failure, Part, What, Why, WireId};
 
 /// The children of one actor.
@@ -204,53 +204,4 @@ fn write(
             }
         }
     })
-}
-
-/// How long killed processes may take to be gone.
-const GONE_WITHIN: Duration = Duration::from_secs(2);
-/// How long a process may show no environment at all, as it does while it loads a program.
-const LOADED_WITHIN: Duration = Duration::from_millis(100);
-
-/// Kills every process whose environment carries a marker that begins like this, and waits until
-/// none of them is left.
-///
-/// One look at the process table is not enough: a process that is just loading its program shows
-/// no environment, one may start another between the look and the kill, and a killed one lives on
-/// until it is scheduled.
-pub(crate) fn kill_marked(marker: &str) {
-    let begun = Instant::now();
-    loop {
-        let (marked, loading) = look(marker);
-        for pid in &marked {
-            let _ = kill_process(*pid, Signal::KILL);
-        }
-        let waited = begun.elapsed();
-        let wait_for_more = !marked.is_empty() && waited < GONE_WITHIN || loading && waited < LOADED_WITHIN;
-        if !wait_for_more {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(1));
-    }
-}
-
-/// Every process whose environment carries a marker that begins like this (Linux).
-pub(super) fn marked(marker: &str) -> Vec<Pid> {
-    look(marker).0
-}
-
-/// The marked processes, and whether there is one of which that cannot be said yet.
-fn look(marker: &str) -> (Vec<Pid>, bool) {
-    let wanted = format!("{MARKER}={marker}");
-    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-    let (mut marked, mut loading) = (Vec::new(), false);
-    for pid in pids {
-        let Ok(environ) = std::fs::read(format!("/proc/{pid}/environ")) else { continue };
-        if environ.split(|byte| *byte == 0).any(|entry| entry.starts_with(wanted.as_bytes())) {
-            marked.extend(Pid::from_raw(pid));
-        }
-        // A kernel thread and a zombie have no program either.
-        loading |= environ.is_empty() && std::fs::read_link(format!("/proc/{pid}/exe")).is_ok();
-    }
-    (marked, loading)
 }

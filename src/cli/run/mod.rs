@@ -1,6 +1,5 @@
 //! `plugfest run`
 
-mod orphans;
 mod prepare;
 mod rerun;
 mod side_by_side;
@@ -18,7 +17,7 @@ use crate::exit;
 use crate::report::{Human, Reporter};
 use crate::runner::{CaseResult, Counts, RunEvent};
 use crate::secret::{Masked, Secrets};
-use orphans::Orphanage;
+use crate::shell::Orphanage;
 use prepare::prepare;
 
 const EXAMPLES: &str = "\
