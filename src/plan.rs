@@ -49,15 +49,18 @@ pub struct Case {
     pub fate: Fate,
     /// Whether it was selected, or only joins as a probe.
     pub selected: bool,
+    /// How long it took in the simulator, where only waiting takes time; 0 if it was not played there.
+    pub simulated: Nanos,
 }
 
 impl Case {
-    /// How long it waits by what it says, at least and at most, in nanoseconds.
+    /// How long it waits, at least and at most, in nanoseconds: by what it says and by what the simulator saw.
     pub fn waits(&self) -> (Nanos, Nanos) {
-        match &self.fate {
+        let (least, most) = match &self.fate {
             Fate::Play(script) => script.waits(),
             Fate::NotApplicable(_) | Fate::NotRun(_) => (0, 0),
-        }
+        };
+        (least.max(self.simulated), most)
     }
 }
 
@@ -175,6 +178,7 @@ fn case(
         profile,
         fate,
         selected: true,
+        simulated: 0,
     })
 }
 

@@ -244,6 +244,11 @@ impl Play {
         Outcome { findings: self.findings.clone(), traits: self.traits.clone(), notes: self.notes.clone() }
     }
 
+    /// When it last heard something, in nanoseconds since its start.
+    pub fn now(&self) -> Nanos {
+        self.now
+    }
+
     fn begin(&mut self, given: &Given) {
         for (name, value) in &given.values {
             match value.parse::<i64>() {

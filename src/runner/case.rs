@@ -61,7 +61,12 @@ pub(super) fn play(
             result.verdict = Verdict::NotRun;
             result.reason = "the run was stopped".into();
         }
-        Ok(Ok(play)) => judge(&mut result, script, &play, options.every_exchange),
+        Ok(Ok(play)) => {
+            if options.vehicle != Vehicle::Process {
+                result.simulated = play.now();
+            }
+            judge(&mut result, script, &play, options.every_exchange);
+        }
         Ok(Err(why)) => {
             result.verdict = Verdict::Inconclusive;
             result.reason = why;

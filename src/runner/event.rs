@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::actor::Nanos;
 use crate::plan::Case;
 use crate::play::{Breach, Entry, Finding};
 use crate::requirement::Level;
@@ -120,6 +121,8 @@ pub struct CaseResult {
     pub defect: bool,
     /// How long it took.
     pub millis: u64,
+    /// How long it took by the clock of the simulator, if it was played there; else 0.
+    pub simulated: Nanos,
     /// Where its transcript is kept.
     pub transcript: Option<String>,
     /// The last part of the exchange.
@@ -162,6 +165,7 @@ impl CaseResult {
             by: None,
             defect: false,
             millis: 0,
+            simulated: 0,
             transcript: None,
             chart: Vec::new(),
             selected: case.selected,

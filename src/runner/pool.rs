@@ -15,7 +15,7 @@ type Job<'env> = Box<dyn FnOnce(&io::Result<Runtime>) + Send + 'env>;
 /// How long something waits, at least and at most.
 type Waits = (Nanos, Nanos);
 
-/// So many workers and what is left for them to do, ordered by how long it waits.
+/// So many workers and what is left for them to do, ordered by how long it may take.
 ///
 /// What waits takes a worker and no core, so the longest begins first, beside what does not wait. Of that only a few play
 /// at once, enough for the cores: more would not end sooner, but get in each other's way.
@@ -27,12 +27,20 @@ pub struct Pool<'env> {
 
 #[derive(Default)]
 struct Left<'env> {
-    /// What waits longest stands first; of equals what came last.
-    jobs: VecDeque<(Waits, Job<'env>)>,
+    /// What waits.
+    waiting: Queue<'env>,
+    /// What does not.
+    quick: Queue<'env>,
     /// How many that do not wait are being played.
     busy: usize,
     is_closed: bool,
 }
+
+/// What may take longest stands first; of equals what came first.
+type Queue<'env> = VecDeque<(Waits, Job<'env>)>;
+
+/// Who waits less than this, 20 ms, is busy most of the time.
+const WAIT: Nanos = 20_000_000;
 
 /// How many that do not wait play at once on each core: each also lets the others go on while it waits for its subject.
 const BUSY: usize = 3;
@@ -53,8 +61,9 @@ impl<'env> Pool<'env> {
     /// Leaves something to do that waits so long, at least and at most.
     pub(super) fn add(&self, waits: Waits, job: Job<'env>) {
         let mut left = self.left();
-        let place = left.jobs.partition_point(|(other, _)| *other > waits);
-        left.jobs.insert(place, (waits, job));
+        let queue = if is_waiting(waits) { &mut left.waiting } else { &mut left.quick };
+        let place = queue.partition_point(|(other, _)| *other >= waits);
+        queue.insert(place, (waits, job));
         self.changed.notify_one();
     }
 
@@ -73,13 +82,13 @@ impl<'env> Pool<'env> {
         let mut left = self.left();
         loop {
             if let Some(next) = left.pick(self.workers) {
-                if left.jobs.front().is_none_or(|(waits, _)| !is_waiting(*waits) && is_waiting(next.0)) {
+                if left.waiting.is_empty() && (is_waiting(next.0) || left.quick.is_empty()) {
                     // More of the rest may play now, or there is no rest.
                     self.changed.notify_all();
                 }
                 return Some(next);
             }
-            if left.is_closed && left.jobs.is_empty() {
+            if left.is_closed && left.waiting.is_empty() && left.quick.is_empty() {
                 return None;
             }
             left = self.changed.wait(left).unwrap_or_else(PoisonError::into_inner);
@@ -93,21 +102,19 @@ impl<'env> Pool<'env> {
 
 impl<'env> Left<'env> {
     fn pick(&mut self, workers: usize) -> Option<(Waits, Job<'env>)> {
-        let one_waits = is_waiting(self.jobs.front()?.0);
-        let most = if one_waits { workers.div_ceil(2) } else { workers };
-        if !is_waiting(self.jobs.back()?.0) && self.busy < most.min(BUSY * cores()) {
+        let workers = if self.waiting.is_empty() { workers } else { workers.div_ceil(2) };
+        if self.busy < workers.min(BUSY * cores())
+            && let Some(next) = self.quick.pop_front()
+        {
             self.busy += 1;
-            self.jobs.pop_back()
-        } else if one_waits {
-            self.jobs.pop_front()
-        } else {
-            None
+            return Some(next);
         }
+        self.waiting.pop_front()
     }
 }
 
-fn is_waiting(waits: Waits) -> bool {
-    waits != (0, 0)
+fn is_waiting((least, _): Waits) -> bool {
+    least >= WAIT
 }
 
 /// Sends the workers home when it is dropped, also by a panic: else nobody would ever end them.
@@ -137,7 +144,7 @@ mod tests {
                     playing.fetch_sub(1, Ordering::SeqCst);
                     played.fetch_add(1, Ordering::SeqCst);
                 };
-                pool.add((number % 7, 0), Box::new(job));
+                pool.add((number % 7 * WAIT / 3, 0), Box::new(job));
             }
         });
         assert!((1..=3).contains(&most.load(Ordering::SeqCst)));
@@ -145,10 +152,10 @@ mod tests {
     }
 
     #[test]
-    fn of_equals_the_first_comes_first_and_what_takes_longest_has_a_worker() {
+    fn of_equals_the_first_comes_first_and_what_waits_has_a_worker() {
         let order = Mutex::new(Vec::new());
-        let pool = Pool { workers: 2, left: Mutex::default(), changed: Condvar::new() };
-        for (name, waits) in [("a", (0, 0)), ("b", (0, 5)), ("c", (0, 0)), ("d", (1, 0))] {
+        let pool = Pool { workers: 4, left: Mutex::default(), changed: Condvar::new() };
+        for (name, waits) in [("a", (0, 0)), ("b", (0, 5)), ("c", (0, 0)), ("d", (WAIT, 0))] {
             let order = &order;
             pool.add(waits, Box::new(move |_| order.lock().expect("no panic").push(name)));
         }
@@ -156,7 +163,7 @@ mod tests {
         for _ in 0..4 {
             pool.next().expect("there is one left").1(&none);
         }
-        assert!(pool.left().pick(2).is_none());
-        assert_eq!(*order.lock().expect("no panic"), ["a", "d", "b", "c"]);
+        assert!(pool.left().pick(4).is_none());
+        assert_eq!(*order.lock().expect("no panic"), ["b", "a", "d", "c"]);
     }
 }

@@ -124,7 +124,7 @@ pub(super) fn run(args: Args) -> Result<i32, Wrong> {
     let stop = stop_on_signals();
     let orphanage = Orphanage::open();
     let at_once = side_by_side::at_once(&args, &jobs);
-    let runs = prepare(&args, &corpus, jobs, folder.path(), &stop)?;
+    let mut runs = prepare(&args, &corpus, jobs, folder.path(), &stop)?;
     let mut reporters = reporters(&args.report, &secrets)?;
     if let Some((run, why)) = runs.iter().find_map(|run| Some((run, run.unreachable()?))) {
         anstream::eprintln!("error: {why}");
@@ -140,7 +140,7 @@ pub(super) fn run(args: Args) -> Result<i32, Wrong> {
             break;
         }
         let counts =
-            side_by_side::run(&runs, args.jobs.map(NonZeroUsize::get), at_once, &mut |about, event| {
+            side_by_side::run(&mut runs, args.jobs.map(NonZeroUsize::get), at_once, &mut |about, event| {
                 human.on(about, event);
                 reporters.iter_mut().for_each(|reporter| reporter.on(about, event));
                 if let RunEvent::Finished(result) = event

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::Args;
 use super::rerun::Again;
 use super::subjects::Job;
+use crate::actor::Nanos;
 use crate::baseline::Baseline;
 use crate::cli::{Wrong, known};
 use crate::corpus::Corpus;
@@ -57,6 +58,15 @@ impl Run {
     /// How many of the selected cases can be played.
     pub(super) fn playable(&self) -> usize {
         self.plan.cases.iter().filter(|case| case.selected && is_played(case)).count()
+    }
+
+    /// Takes over how long its cases took in the simulator, by their ids.
+    pub(super) fn learn(&mut self, simulated: impl Fn(&About<'_>, &str) -> Nanos) {
+        let about = self.about();
+        let times: Vec<Nanos> = self.plan.cases.iter().map(|case| simulated(&about, &case.id)).collect();
+        for (case, time) in self.plan.cases.iter_mut().zip(times) {
+            case.simulated = time;
+        }
     }
 
     /// What no output of it may show.

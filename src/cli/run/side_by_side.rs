@@ -1,6 +1,6 @@
 //! Runs side by side; reporters see them one after the other.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZero;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc;
@@ -21,19 +21,33 @@ pub(super) fn at_once(args: &Args, jobs: &[Job]) -> usize {
 }
 
 /// Runs everything and gives the counts of each run: first what the simulator plays, which never waits and is soon over,
-/// then what processes play. `tell` gets the events of a run as they come while those before it are over, and late
-/// otherwise.
+/// then what processes play: what took long by the simulator's clock begins first. `tell` gets the events of a run as they
+/// come while those before it are over, and late otherwise.
 pub(super) fn run(
-    runs: &[Run],
+    runs: &mut [Run],
     jobs: Option<usize>,
     at_once: usize,
     tell: &mut dyn FnMut(About<'_>, &RunEvent),
 ) -> Vec<Counts> {
     let simulated = runs.iter().take_while(|run| run.options.vehicle != Vehicle::Process).count();
-    let (simulated, processes) = runs.split_at(simulated);
-    let mut counts = together(simulated, jobs.unwrap_or(cores()), tell);
+    let (simulated, processes) = runs.split_at_mut(simulated);
+    let mut seen = BTreeMap::new();
+    let mut counts = together(simulated, jobs.unwrap_or(cores()), &mut |about, event| {
+        if let RunEvent::Finished(result) = event {
+            seen.insert(name(&about, &result.id), result.simulated);
+        }
+        tell(about, event);
+    });
+    for run in &mut *processes {
+        run.learn(|about, case| seen.get(&name(about, case)).copied().unwrap_or_default());
+    }
     counts.extend(together(processes, at_once, tell));
     counts
+}
+
+/// What names a case among those of all runs, whatever it is played in.
+fn name(about: &About<'_>, case: &str) -> [String; 4] {
+    [&about.suite.name, &about.subject.role, about.profile, case].map(str::to_owned)
 }
 
 /// Runs side by side.
