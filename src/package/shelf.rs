@@ -34,11 +34,6 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     shelf().keys().copied()
 }
 
-/// All packages by name.
-pub fn all() -> BTreeMap<String, Vec<u8>> {
-    shelf().iter().map(|(name, item)| ((*name).to_owned(), item.bytes.clone())).collect()
-}
-
 fn shelf() -> &'static BTreeMap<&'static str, Item> {
     static SHELF: OnceLock<BTreeMap<&'static str, Item>> = OnceLock::new();
     SHELF.get_or_init(|| {

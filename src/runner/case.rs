@@ -148,7 +148,7 @@ pub(super) fn world(script: &Script, options: &Options, folder: &Path) -> Result
     world.gap = Duration::from_nanos(script.time("gap"));
     world.given = given(script, folder);
     fits(script, &world.given)?;
-    world.packages = crate::package::shelf::all();
+    world.packages = crate::package::shelf::package;
     world.stop = Some(options.stop.clone());
     world.tls = script.subject.tls()?;
     world.secrets = script.subject.secrets.clone();

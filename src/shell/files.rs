@@ -27,7 +27,7 @@ pub(super) fn store(
     root: &Path,
     dir: &str,
     files: BTreeMap<String, Option<Payload>>,
-    packages: &BTreeMap<String, Vec<u8>>,
+    packages: fn(&str) -> Option<Vec<u8>>,
     secrets: &Secrets,
 ) -> Result<(), String> {
     let base = locate(root, dir);
@@ -39,8 +39,7 @@ pub(super) fn store(
         let write = || -> std::io::Result<()> {
             let Some(content) = &content else { return fs::create_dir_all(&target) };
             fs::create_dir_all(target.parent().unwrap_or(&base))?;
-            let mut bytes =
-                content.to_vec(&|name| packages.get(name).cloned()).map_err(std::io::Error::other)?;
+            let mut bytes = content.to_vec(&packages).map_err(std::io::Error::other)?;
             secrets.reveal(&mut bytes);
             fs::write(&target, bytes)
         };

@@ -68,7 +68,7 @@ pub struct Shell {
     /// The value of the marker in the environment of everything that is started; none for a reference.
     pub marker: Option<String>,
     /// The bytes of the packages that payloads mention.
-    pub packages: BTreeMap<String, Vec<u8>>,
+    pub packages: fn(&str) -> Option<Vec<u8>>,
     /// Whether the actor has our own standard streams as [`WireId::STDIO`].
     pub owns_stdio: bool,
     /// The longest that a write waits for the reader to take the piece before.
@@ -96,7 +96,7 @@ impl Shell {
             seed: 1,
             dir,
             marker: None,
-            packages: BTreeMap::new(),
+            packages: |_| None,
             owns_stdio: false,
             gap: Duration::from_millis(2),
             stop: None,
@@ -304,7 +304,7 @@ impl World<'_> {
             }
             Act::Store { dir, files } => {
                 if let Err(why) =
-                    files::store(&self.shell.dir, &dir, files, &self.shell.packages, &self.shell.secrets)
+                    files::store(&self.shell.dir, &dir, files, self.shell.packages, &self.shell.secrets)
                 {
                     self.fail(id, 0, Failure::Own, why);
                 }
@@ -356,8 +356,7 @@ impl World<'_> {
         bytes: crate::actor::Payload,
         pieces: crate::actor::Pieces,
     ) {
-        let packages = |name: &str| self.shell.packages.get(name).cloned();
-        match bytes.into_vec(&packages) {
+        match bytes.into_vec(&self.shell.packages) {
             Ok(mut bytes) => {
                 self.shell.secrets.reveal(&mut bytes);
                 self.queue(id, Job::Write { act, part, bytes, pieces });
