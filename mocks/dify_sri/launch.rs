@@ -1,6 +1,6 @@
 //! What a launch does, as pure functions: the package that was sent, its stages, what it is listed under.
 
-use crate::actor::Payload;
+use crate::actor::{Nanos, Payload};
 use crate::codec::http1::chunk;
 use crate::datum::Datum;
 use crate::package::{Archive, Files, Manifest, checksum};
@@ -95,11 +95,24 @@ impl Order {
         if let Some(requirement) = unknown {
             return Ok(Some(("build", format!("no such requirement: {requirement}"))));
         }
-        let exits = text("main.py")
-            .lines()
-            .next()
-            .and_then(|line| line.strip_prefix("# plugfest: exits ").map(str::to_owned));
+        let exits = self.note("exits")?;
         Ok(exits.map(|status| ("run", format!("the plugin ended with status {status}"))))
+    }
+
+    /// How long the plugin takes to start, where its package says so.
+    pub(super) fn takes(&self) -> Nanos {
+        let note = self.note("takes").ok().flatten();
+        let millis = note.and_then(|note| note.strip_suffix(" ms")?.parse::<u64>().ok());
+        millis.map_or(0, |millis| millis * 1_000_000)
+    }
+
+    /// What the first line of the entry point says of the plugin, for those that do not run it: `# plugfest: WORD ..`.
+    fn note(&self, word: &str) -> Result<Option<String>, String> {
+        let files = self.files()?;
+        let main = String::from_utf8_lossy(files.get("main.py").map_or(b"", Vec::as_slice)).into_owned();
+        let first = main.lines().next().unwrap_or_default();
+        let note = first.strip_prefix("# plugfest: ").and_then(|note| note.strip_prefix(word));
+        Ok(note.and_then(|note| note.strip_prefix(' ')).map(str::to_owned))
     }
 }
 
@@ -161,6 +174,8 @@ mod tests {
         assert_eq!(fault("broken-manifest").unwrap().unwrap().0, "start");
         assert_eq!(fault("ends-at-start").unwrap().unwrap().0, "run");
         assert!(fault("corrupt").is_err());
+        assert_eq!(fault("slow-start"), Ok(None));
+        assert_eq!((order("slow-start").takes(), order("good").takes()), (500_000_000, 0));
     }
 
     #[test]

@@ -60,6 +60,7 @@ fn made() -> Vec<(&'static str, Vec<u8>)> {
         // What a launcher takes.
         ("good", good),
         ("good-signed", super::pack_signed(&self::good()).unwrap_or_default()),
+        ("slow-start", zip(&slow())),
         // What is no package.
         ("corrupt", b"this is no zip archive, although its name says so\n".to_vec()),
         ("cut", half),
@@ -106,6 +107,13 @@ fn good() -> Files {
     take!("tools/back.yaml", "tools/blob.yaml", "tools/chunks.yaml", "tools/die.yaml", "tools/echo.yaml");
     take!("tools/fail.yaml", "tools/json.yaml", "tools/noise.yaml", "tools/sleep.yaml", "tools/spin.yaml");
     files
+}
+
+/// The conformance plugin, which takes half a second before it does anything.
+fn slow() -> Files {
+    let good = good();
+    let main = String::from_utf8_lossy(&good["main.py"]).into_owned();
+    with(good, "main.py", format!("# plugfest: takes 500 ms\nimport time\n\ntime.sleep(0.5)\n\n{main}"))
 }
 
 /// The conformance plugin's manifest, with an entry point of its own and no requirement.

@@ -92,6 +92,8 @@ struct Launch {
     endpoint: String,
     stages: Vec<Stage>,
     due: Nanos,
+    /// How long the plugin takes to start, where none is really started.
+    takes: Nanos,
     /// The text of run/success, while further stages wait for a real build and start.
     waits: Option<String>,
 }
@@ -370,9 +372,10 @@ impl Runtime {
             });
             told
         });
+        let takes = if waits.is_none() { order.takes() } else { 0 };
         let filename = order.filename;
         let due = if self.is("head-late") { out.now + 4 * SECOND } else { out.now };
-        self.launches.push(Launch { wire, filename, name, endpoint, stages, due, waits });
+        self.launches.push(Launch { wire, filename, name, endpoint, stages, due, takes, waits });
         self.time(out);
     }
 
@@ -439,6 +442,7 @@ impl Runtime {
         let pause = match self.mutant.as_str() {
             "closes-late" if stage.0 == "end" => SECOND,
             "burst-of-events" | "collects-events" => 0,
+            _ if stage.0 == "run" && stage.1 == "running" => self.pace.max(launch.takes),
             _ => self.pace,
         };
         launch.due = out.now + pause;
