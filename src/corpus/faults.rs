@@ -41,7 +41,7 @@ pub(super) fn add(known: &mut Vec<FileErrors>, more: Vec<FileErrors>) {
 pub(super) fn without_echoes(mut errors: FileErrors, lossy: &BTreeSet<String>) -> FileErrors {
     let defined_by_tables = ["step", "lane", "name"];
     let echo = |problem: &Problem| {
-        defined_by_tables.iter().any(|what| problem.message.starts_with(&format!("unknown {what} `")))
+        problem.unknown.as_ref().is_some_and(|unknown| defined_by_tables.contains(&unknown.what.as_str()))
     };
     if lossy.contains(&errors.file) {
         errors.problems.retain(|problem| !echo(problem));

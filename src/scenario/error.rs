@@ -14,12 +14,23 @@ pub struct Problem {
     pub message: String,
     /// What to do about it.
     pub help: Option<String>,
+    /// The name that nobody knows, if that is what is wrong.
+    pub unknown: Option<Unknown>,
+}
+
+/// A name that is not known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unknown {
+    /// What it should name: `step`, `lane`, `capability`, ..
+    pub what: String,
+    /// As it stands in the file.
+    pub name: String,
 }
 
 impl Problem {
     /// A problem that speaks for itself.
     pub fn new(span: Range<usize>, message: impl Into<String>) -> Self {
-        Self { span, message: message.into(), help: None }
+        Self { span, message: message.into(), help: None, unknown: None }
     }
 
     /// A name that is not known, with the known one that it was probably meant to be.
@@ -37,14 +48,15 @@ impl Problem {
             None if known.is_empty() => None,
             None => Some(format!("known: {}", known.join(", "))),
         };
-        Self { span, message: format!("unknown {what} `{name}`"), help }
+        let unknown = Some(Unknown { what: what.into(), name: name.into() });
+        Self { span, message: format!("unknown {what} `{name}`"), help, unknown }
     }
 
     /// The same at the unknown name itself, where so far the head of its table (`[[step]]`) is the place.
     #[must_use]
     pub fn at_its_name(self, text: &str) -> Self {
         let place = |problem: &Self| {
-            let name = problem.message.strip_prefix("unknown ")?.split('`').nth(1)?;
+            let name = problem.unknown.as_ref()?.name.as_str();
             text.get(problem.span.clone()).filter(|head| head.starts_with("[["))?;
             let rest = text.get(problem.span.end..)?;
             let table = rest.find("\n[").map_or(rest, |end| &rest[..end]);

@@ -52,7 +52,7 @@ impl Binder<'_> {
             let help = crate::scenario::error::nearest(&twin.text, self.suite.ids())
                 .map(|near| format!("did you mean `{near}`?"));
             let message = format!("there is no scenario `{}`", twin.text);
-            self.problems.push(Problem { span: twin.span.clone(), message, help });
+            self.problems.push(Problem { help, ..Problem::new(twin.span.clone(), message) });
         }
     }
 
@@ -62,7 +62,7 @@ impl Binder<'_> {
             let near = crate::scenario::error::nearest(&id.text, known);
             let help = near.map(|near| format!("did you mean `{near}`?"));
             let message = format!("unknown requirement `{}`", id.text);
-            self.problems.push(Problem { span: id.span.clone(), message, help });
+            self.problems.push(Problem { help, ..Problem::new(id.span.clone(), message) });
         }
     }
 
