@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::plan::{Plan, Selection};
 use crate::scenario::error::{FileErrors, Problem, nearest};
-use crate::scenario::table::{Document, Table, Text};
+use crate::scenario::table::Text;
 use crate::scenario::{Rule, Suite};
 use crate::subject::Subject;
 
@@ -89,7 +89,7 @@ fn is_slip(name: &str, other: &str) -> bool {
 }
 
 /// Profiles and modes of a rule that its role does not have.
-fn unknown_of_rule(suite: &Suite, rule: &Rule, role: &str) -> Vec<Problem> {
+pub(super) fn unknown_of_rule(suite: &Suite, rule: &Rule, role: &str) -> Vec<Problem> {
     let modes = suite.modes(role);
     let of = |what: &str, names: &[Text], known: &[String]| -> Vec<Problem> {
         let wrong = names.iter().filter(|name| !known.contains(&name.text));
@@ -97,49 +97,6 @@ fn unknown_of_rule(suite: &Suite, rule: &Rule, role: &str) -> Vec<Problem> {
         wrong.map(|name| Problem::unknown(name.span.clone(), what, &name.text, known())).collect()
     };
     [of("profile", &rule.profiles, &suite.profiles), of("mode", &rule.modes, &modes)].concat()
-}
-
-/// Rules of a suite for whom nobody has the role, profile, mode or requirement that they name: they would never hold.
-pub(super) fn odd_rules(suite: &Suite, rules: &[Rule], file: &str, text: &str) -> Result<(), FileErrors> {
-    let mut problems = Vec::new();
-    for rule in rules {
-        let role = rule.role.as_ref().map(|role| role.text.as_str()).unwrap_or_default();
-        let unknown = |what: &str, name: &Text, known: &[&str]| {
-            Problem::unknown(name.span.clone(), what, &name.text, known.iter().copied())
-        };
-        let roles: Vec<&str> = suite.role_names().collect();
-        problems.extend(
-            rule.role.iter().filter(|_| !roles.contains(&role)).map(|name| unknown("role", name, &roles)),
-        );
-        let ids: Vec<&str> = suite.registry.iter().map(|requirement| requirement.id.as_str()).collect();
-        let covers = rule.covers.iter().filter(|id| !ids.contains(&id.text.as_str()));
-        problems.extend(covers.map(|id| unknown("requirement", id, &ids)));
-        problems.extend(unknown_of_rule(suite, rule, role));
-    }
-    match problems.is_empty() {
-        true => Ok(()),
-        false => Err(FileErrors { file: file.into(), text: text.into(), problems }),
-    }
-}
-
-/// Requirements for a role or profile that the suite does not have: they would bind nobody.
-pub(super) fn odd_requirements(suite: &Suite, file: &str, text: &str) -> Result<(), FileErrors> {
-    let document = Document::parse(file, text);
-    for (_, table) in document.root().every_table() {
-        if let Some(role) =
-            table.text("role").filter(|role| !suite.role_names().any(|name| name == role.text))
-        {
-            table.unknown("role", &role, suite.role_names());
-        }
-        let levels = if table.is_table("level") { table.table("level") } else { None };
-        let by_level = levels.iter().flat_map(Table::keys).cloned();
-        for profile in table.texts("profiles").into_iter().chain(by_level) {
-            if !suite.profiles.contains(&profile.text) {
-                table.unknown("profile", &profile, suite.profiles.iter().map(String::as_str));
-            }
-        }
-    }
-    document.errors()
 }
 
 /// Files of a user that look like ours and lie where no suite is.

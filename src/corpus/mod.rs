@@ -7,7 +7,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use self::faults::unbound;
-use self::faults::{add, misplaced, misspelt, odd_requirements, odd_rules, without_echoes};
+use self::faults::{add, misplaced, misspelt, without_echoes};
+use self::frame::{idle_rules, odd_requirements, odd_rules, without_steps};
 use crate::parallel::side_by_side;
 use crate::requirement::Registry;
 use crate::scenario::error::{FileErrors, Problem};
@@ -15,6 +16,7 @@ use crate::scenario::table::Document;
 use crate::scenario::{Scenario, Suite, read_rules, salvage, scenario};
 
 mod faults;
+mod frame;
 
 /// Every file of the shipped suites: path below `suites/` and text.
 const EMBEDDED: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/suites.rs"));
@@ -115,6 +117,10 @@ impl Corpus {
             Err(errors) => (Suite::default(), errors),
         };
         let has_frame = errors.is_empty();
+        if has_frame {
+            errors = self.odd_frame(name, &suite);
+        }
+        let has_sound_frame = errors.is_empty();
         let mut lossy = BTreeSet::new();
         for read in
             side_by_side(&self.scenarios(name), |(id, file)| salvage(name, id, &file.name, &file.text))
@@ -132,13 +138,40 @@ impl Corpus {
             add(&mut errors, misspelt(&suite));
         }
         if errors.is_empty() {
+            errors = self.idle_rules(name, &suite);
+        }
+        if errors.is_empty() {
             return Ok(suite);
         }
-        if has_frame {
+        if has_sound_frame {
             let unbound = unbound(&suite).into_iter().map(|error| without_echoes(error, &lossy));
             add(&mut errors, unbound.collect());
         }
         Err(errors)
+    }
+
+    /// What means nothing in suite.toml or, if that is right, in rules.toml, whatever the scenarios are.
+    fn odd_frame(&self, name: &str, suite: &Suite) -> Vec<FileErrors> {
+        let mut bare = suite.clone();
+        bare.rules.clear();
+        let errors = self.errors_of(name, "suite.toml", &suite.text, without_steps(&bare));
+        match errors.is_empty() {
+            true => self.errors_of(name, "rules.toml", &suite.rules_text, without_steps(suite)),
+            false => errors,
+        }
+    }
+
+    /// Rules on lanes that no case has.
+    fn idle_rules(&self, name: &str, suite: &Suite) -> Vec<FileErrors> {
+        self.errors_of(name, "rules.toml", &suite.rules_text, idle_rules(suite))
+    }
+
+    /// Problems of a file beside the scenarios; of several the last gives its name, and the text is that of all.
+    fn errors_of(&self, suite: &str, other: &str, text: &str, problems: Vec<Problem>) -> Vec<FileErrors> {
+        let files = self.files.get(&format!("{suite}/{other}"));
+        let file = files.and_then(|files| files.last()).map_or("", |file| &file.name).to_owned();
+        let errors = FileErrors { file, text: text.into(), problems };
+        if errors.problems.is_empty() { Vec::new() } else { vec![errors] }
     }
 
     /// Reads a suite for runs of these roles. The scenarios of others are left unread if we ship all of it: that they

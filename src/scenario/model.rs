@@ -10,7 +10,7 @@ use crate::datum::{Datum, Pattern};
 use crate::play::StepAct;
 
 /// One scenario file.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Scenario {
     /// The suite it belongs to.
     pub suite: String,
@@ -202,6 +202,22 @@ pub enum RuleKind {
     Answer { pattern: Pattern, with: Vec<Step>, most: Option<u64> },
     /// Acts again and again.
     Every { interval: Duration, acts: Vec<Step> },
+}
+
+impl Rule {
+    /// What `on` says for every connection like those of the role's first lane.
+    pub const EACH: &str = "*";
+}
+
+impl RuleKind {
+    /// What it does when it holds.
+    pub fn acts(&self) -> &[Step] {
+        match self {
+            RuleKind::Every { acts, .. } => acts,
+            RuleKind::Answer { with, .. } => with,
+            _ => &[],
+        }
+    }
 }
 
 /// A lane that suite.toml declares.

@@ -12,6 +12,7 @@ use super::parse::{launch, rule, step, timing, views};
 use super::table::{Document, Table, Text};
 use crate::codec::http1::Format;
 use crate::datum::Pattern;
+use crate::protocol::CODECS;
 use crate::requirement::Registry;
 
 /// A suite: everything that is said about one protocol.
@@ -292,6 +293,9 @@ fn lane(table: &Table<'_>, bad: &[Pattern]) -> Option<LaneSpec> {
     } else {
         table.need_text("codec")
     };
+    if !is_http && !codec.text.is_empty() && !CODECS.contains(&codec.text.as_str()) {
+        table.unknown("codec", &codec, CODECS);
+    }
     let spec = LaneSpec {
         name: table.need_text("name"),
         source: source?,

@@ -46,7 +46,7 @@ impl Value {
 }
 
 /// A text with its place in the file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Text {
     /// The text, loop variables replaced.
     pub text: String,

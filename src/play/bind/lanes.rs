@@ -4,7 +4,7 @@ use super::Binder;
 use crate::play::script::{Lane, LaneSource};
 use crate::scenario::error::Problem;
 use crate::scenario::table::Text;
-use crate::scenario::{LaneSpec, Rule, RuleKind, Source, Step, Verb};
+use crate::scenario::{LaneSpec, Rule, Source, Step, Verb};
 
 impl Binder<'_> {
     /// The lanes of the role, those that every role has, those that steps make, and the views.
@@ -35,12 +35,7 @@ impl Binder<'_> {
         let name = &scenario.role.text;
         let concerns = |rule: &&Rule| rule.role.as_ref().is_none_or(|role| role.text == *name);
         for rule in scenario.rules.iter().chain(&suite.rules).filter(concerns) {
-            let acts = match &rule.kind {
-                RuleKind::Every { acts, .. } => acts.as_slice(),
-                RuleKind::Answer { with, .. } => with.as_slice(),
-                _ => &[],
-            };
-            acts.iter().for_each(|act| self.made_by(act, rule.on.first()));
+            rule.kind.acts().iter().for_each(|act| self.made_by(act, rule.on.first()));
         }
         let made: Vec<String> = self.lanes.iter().map(|lane| lane.name.clone()).collect();
         let own = &self.scenario.views;

@@ -6,9 +6,6 @@ use crate::scenario::error::Problem;
 use crate::scenario::table::Text;
 use crate::scenario::{Rule, RuleKind, Step, Verb};
 
-/// `on` of a rule that concerns every connection like those of the role's first lane.
-const EACH: &str = "*";
-
 /// Whether a rule holds in a profile and mode.
 fn binds(rule: &Rule, profile: &str, mode: &str) -> bool {
     let holds = |names: &[Text], name: &str| names.is_empty() || names.iter().any(|text| text.text == name);
@@ -46,8 +43,10 @@ impl Binder<'_> {
 
     fn applies(&self, rule: &Rule, profile: &str, mode: &str) -> bool {
         let id = rule.id.as_ref().map(|id| id.text.as_str()).unwrap_or_default();
-        let lanes_exist =
-            rule.on.iter().all(|on| on.text == EACH || self.lanes.iter().any(|lane| lane.name == on.text));
+        let lanes_exist = rule
+            .on
+            .iter()
+            .all(|on| on.text == Rule::EACH || self.lanes.iter().any(|lane| lane.name == on.text));
         binds(rule, profile, mode)
             && rule.role.as_ref().is_none_or(|role| role.text == self.scenario.role.text)
             && !self.scenario.off.iter().any(|(off, _)| off.text == id)
@@ -63,7 +62,7 @@ impl Binder<'_> {
     fn guard(&mut self, rule: &Rule, label: String, of_suite: bool) -> Option<Guard> {
         let lanes: Vec<usize> = match rule.on.as_slice() {
             [] => vec![0],
-            [each] if each.text == EACH => self.like_the_first(),
+            [each] if each.text == Rule::EACH => self.like_the_first(),
             names => names.iter().filter_map(|name| self.find_lane(name)).collect(),
         };
         if let Some(covers) = &rule.covers {

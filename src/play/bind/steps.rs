@@ -60,7 +60,13 @@ impl Binder<'_> {
             _ => None,
         };
         let lane = match (&step.on, own) {
-            (Some(name), _) => self.find_lane(name)?,
+            (Some(name), _) => {
+                let lane = self.find_lane(name);
+                if lane.is_none() {
+                    step.covers.iter().for_each(|id| self.check_requirement(id));
+                }
+                lane?
+            }
             (None, Some(name)) => self.lanes.iter().position(|lane| lane.name == name)?,
             (None, None) => lane.unwrap_or(0),
         };
