@@ -209,6 +209,23 @@ fn names_that_do_not_exist_are_explained() {
 }
 
 #[test]
+fn a_suite_of_ones_own_that_cannot_run_yet_is_never_green() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let suites = folder.path().display().to_string();
+    let sound = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/broken-suites/sound");
+    std::fs::create_dir(folder.path().join("mine")).expect("a folder");
+    for name in ["suite.toml", "requirements.toml", "rules.toml"] {
+        std::fs::copy(sound.join(name), folder.path().join("mine").join(name)).expect("a copy");
+    }
+    let without_scenario = plugfest(&["run", "--suites", &suites, "mine", "plugin", "--", "cat"]);
+    assert_eq!(without_scenario.status, 2, "{}", without_scenario.out);
+    assert!(without_scenario.err.contains("mine plugin has no scenario yet"), "{}", without_scenario.err);
+    let without_subject = plugfest(&["run", "--suites", &suites, "mine"]);
+    assert_eq!(without_subject.status, 2, "{}", without_subject.out);
+    assert!(without_subject.err.contains("mine has no bundled reference"), "{}", without_subject.err);
+}
+
+#[test]
 fn a_subject_file_with_mistakes_shows_them_all() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = script(

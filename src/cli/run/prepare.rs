@@ -193,6 +193,12 @@ fn bind(args: &Args, run: &Unbound) -> Result<Run, Wrong> {
     let plan = Plan::build(&suite, subject, &selection)?;
     let picked = plan.cases.iter().any(|case| case.selected);
     if !picked && selection.only.is_none() && selection.shard.is_none() {
+        if selection.prefixes.is_empty() {
+            return Err(Wrong::Said(format!(
+                "{} {} has no scenario yet: put one at SUITE/SECTION/NAME.toml in a folder of --suites",
+                subject.suite, subject.role
+            )));
+        }
         return Err(Wrong::Said(format!(
             "no case of {} {} begins with {}: `plugfest list {}` shows them",
             subject.suite,

@@ -60,6 +60,13 @@ pub(super) fn jobs(args: &Args, corpus: &Corpus) -> Result<Vec<Job>, Wrong> {
         let again = format!(" -- {}", args.command.join(" "));
         return Ok(vec![Job { subject, vehicle: Vehicle::Process, vehicle_name: "process", again }]);
     }
+    if let Some(suite) = args.selection.first()
+        && !mocks::REFERENCES.iter().any(|reference| reference.suite == *suite)
+    {
+        return Err(Wrong::Said(format!(
+            "{suite} has no bundled reference: say what to run: --subject FILE, --attach ADDRESS or -- COMMAND"
+        )));
+    }
     if let [suite, role, ..] = args.selection.as_slice() {
         let of_suite = mocks::REFERENCES.iter().filter(|reference| reference.suite == *suite);
         known("role", role, of_suite.map(|reference| reference.role).collect::<Vec<_>>())?;
