@@ -4,6 +4,8 @@ use std::io::{self, Write};
 
 use rustix::event::PollFlags;
 use rustix::fs::{FileType, fstat};
+use rustix::io::ioctl_fionread;
+use rustix::pipe::fcntl_getpipe_size;
 use tokio::sync::mpsc;
 
 use super::input::{self, has};
@@ -12,7 +14,7 @@ use super::{Outlet, came};
 use crate::actor::{ActId, CloseHow, Failure, Part, Pieces, What, Why, WireId};
 
 /// What a pipe that is ready takes at once. Source: pipe(7), "PIPE_BUF".
-const AT_ONCE: usize = 4096;
+const AT_ONCE: u64 = 4096;
 
 /// Our own standard input, output and error as one wire.
 pub(super) fn stdio(outlet: &Outlet) -> Wire {
@@ -49,13 +51,9 @@ fn failed(act: ActId, error: &io::Error) -> What {
 
 /// Writes here what is taken at once, and in a thread what may have to wait: the reader may wait for us to read.
 async fn write_pieces(part: Part, bytes: Vec<u8>, pieces: Pieces) -> io::Result<()> {
-    let length = bytes.len();
+    let length = bytes.len() as u64;
     let write = move || pieces.cut(&bytes).into_iter().try_for_each(|piece| put(part, piece));
-    if length <= AT_ONCE && takes_at_once(part) {
-        write()
-    } else {
-        tokio::task::spawn_blocking(write).await?
-    }
+    if length <= room(part) { write() } else { tokio::task::spawn_blocking(write).await? }
 }
 
 fn put(part: Part, bytes: &[u8]) -> io::Result<()> {
@@ -69,15 +67,20 @@ fn put(part: Part, bytes: &[u8]) -> io::Result<()> {
     }
 }
 
-/// Whether a stream is a pipe with room.
-fn takes_at_once(part: Part) -> bool {
-    fn takes(stream: &impl std::os::fd::AsFd) -> bool {
+/// How many bytes a stream takes at once for sure: an empty pipe as many as it holds. A thread costs more than asking.
+fn room(part: Part) -> u64 {
+    fn room(stream: &impl std::os::fd::AsFd) -> u64 {
         let is_pipe = fstat(stream).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode).is_fifo());
-        is_pipe && has(stream, PollFlags::OUT)
+        if !is_pipe || !has(stream, PollFlags::OUT) {
+            return 0;
+        }
+        let is_empty = ioctl_fionread(stream).is_ok_and(|left| left == 0);
+        let holds = || fcntl_getpipe_size(stream).map_or(AT_ONCE, |size| size as u64);
+        if is_empty { holds() } else { AT_ONCE }
     }
     match part {
-        Part::Main => takes(&io::stdout()),
-        Part::Stderr => takes(&io::stderr()),
+        Part::Main => room(&io::stdout()),
+        Part::Stderr => room(&io::stderr()),
     }
 }
 
