@@ -45,8 +45,7 @@ const TOPICS: &[Topic] = &[
         title: "Against real SDKs",
         about: "The cases of the topic above that the subject is given, at once as many as `plugfest run` plays, with \
                 whatever deadlines its findings take; beside as many sessions of the same program that ask for nothing: \
-                null, hello, client done. A case may take 80 ms with the Python SDK, or a quarter more than such a session \
-                where the machine needs longer for that.",
+                null, hello, client done.",
         measure: sdk::measure,
     },
     Topic {

@@ -17,23 +17,21 @@ use super::suites::is_quick;
 use super::{Bench, Budget, Figure};
 use crate::{peer, root};
 
-/// Subjects, and what a case may take on average, in milliseconds, where there is a limit.
-const SUBJECTS: &[(&str, Option<f64>)] = &[("arcaflow-python", Some(80.0)), ("arcaflow-go", None)];
-/// So many times what the sessions alone take is granted too: a slow machine is not our fault.
-const BESIDE_BARE: f64 = 1.25;
+/// Subjects, and what a case may take on average, in milliseconds.
+const SUBJECTS: &[(&str, Budget)] = &[("arcaflow-python", Budget::Most(80.0)), ("arcaflow-go", Budget::Told)];
 /// A session without work, in CBOR: null, and client done.
 const SESSION: &[u8] = b"\xf6\xa3\x62id\x04\x66run_id\x60\x64data\xa0";
 
 pub(super) fn measure(bench: &Bench) -> Result<Vec<Figure>, String> {
     let suite = Corpus::embedded().suite("arcaflow").map_err(|errors| errors[0].render(false))?;
     let mut figures = Vec::new();
-    for (name, limit) in SUBJECTS {
-        figures.push(figure(&suite, name, *limit, bench)?);
+    for (name, budget) in SUBJECTS {
+        figures.push(figure(&suite, name, *budget, bench)?);
     }
     Ok(figures)
 }
 
-fn figure(suite: &Suite, name: &str, limit: Option<f64>, bench: &Bench) -> Result<Figure, String> {
+fn figure(suite: &Suite, name: &str, budget: Budget, bench: &Bench) -> Result<Figure, String> {
     for peer in peer::ALL.iter().filter(|peer| peer.name == name) {
         peer.set_up().map_err(|why| format!("{name}: {why}"))?;
     }
@@ -50,13 +48,12 @@ fn figure(suite: &Suite, name: &str, limit: Option<f64>, bench: &Bench) -> Resul
     if counts.inconclusive > 0 {
         return Err(format!("{name}: {} cases are inconclusive", counts.inconclusive));
     }
-    let granted = |limit: f64| Budget::Most(limit.max(BESIDE_BARE * each(bare)));
     Ok(Figure {
         what: format!("{name}, {count} cases, beside sessions without work"),
         ours: each(ours),
         bare: Some(each(bare)),
         unit: "ms a case",
-        budget: limit.map_or(Budget::Told, granted),
+        budget,
     })
 }
 
