@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::faults::unknown_of_rule;
-use crate::play::{Common, Knobs};
+use crate::play::{Common, Knobs, made_by};
 use crate::scenario::error::{FileErrors, Problem, Unknown};
 use crate::scenario::table::{Document, Table, Text};
-use crate::scenario::{Opening, Role, Row, Rule, Scenario, Step, Suite, Verb};
+use crate::scenario::{Opening, Row, Rule, Scenario, Step, Suite};
 use crate::subject::Subject;
 
 /// Rules of a suite for whom nobody has the role, profile, mode or requirement that they name: they would never hold.
@@ -67,53 +67,41 @@ fn every_role(suite: &Suite) -> impl Iterator<Item = (&str, &str, String)> {
 
 /// Rules of the suite on lanes that their role never has: they would never hold.
 pub(super) fn idle_rules(suite: &Suite) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    for rule in &suite.rules {
-        let role = rule.role.as_ref().map(|role| role.text.as_str()).unwrap_or_default();
-        let known = lanes_of(suite, role);
-        let unknown = rule.on.iter().filter(|on| on.text != Rule::EACH && !known.contains(on.text.as_str()));
-        problems.extend(
-            unknown.map(|on| {
-                Problem::unknown(on.span.clone(), "lane", &on.text, known.iter().map(String::as_str))
-            }),
-        );
-    }
-    problems
+    suite.role_names().flat_map(|role| idle_rules_of(suite, role)).collect()
+}
+
+fn idle_rules_of(suite: &Suite, role: &str) -> Vec<Problem> {
+    let known = lanes_of(suite, role);
+    let lanes = suite.rules.iter().filter(|rule| rule.concerns(role)).flat_map(|rule| &rule.on);
+    lanes
+        .filter(|on| on.text != Rule::EACH && !known.contains(on.text.as_str()))
+        .map(|on| Problem::unknown(on.span.clone(), "lane", &on.text, known.iter().map(String::as_str)))
+        .collect()
 }
 
 /// The lanes that any case of a role has: its own, its views, and those that scenarios and rules make.
 fn lanes_of(suite: &Suite, role: &str) -> BTreeSet<String> {
     let mut lanes = BTreeSet::from(["process".to_owned(), "stderr".to_owned()]);
-    let mut steps: Vec<(&Step, Option<&Text>)> = Vec::new();
-    let roles: Vec<Role> = every_role(suite)
-        .filter(|(name, ..)| *name == role)
-        .filter_map(|(_, profile, mode)| suite.role(role, profile, &mode))
-        .collect();
-    for role in &roles {
+    let add_made = |lanes: &mut BTreeSet<String>, step: &Step, outer: Option<&Text>| {
+        lanes.extend(made_by(step, outer).map(|made| made.name.to_owned()));
+    };
+    for (_, profile, mode) in every_role(suite).filter(|(name, ..)| *name == role) {
+        let Some(role) = suite.role(role, profile, &mode) else { continue };
         lanes.extend(role.lanes.iter().map(|lane| lane.name.text.clone()));
         lanes.extend(role.views.iter().map(|view| view.lane.text.clone()));
         let own = role.opening.iter().chain(role.openings.values().flatten()).chain(&role.goodbye);
-        steps.extend(own.map(|step| (step, None)));
+        own.for_each(|step| add_made(&mut lanes, step, None));
     }
-    let of_role = suite.scenarios.iter().filter(|scenario| scenario.role.text == role);
-    let mut rules: Vec<&Rule> = suite.rules.iter().collect();
-    for scenario in of_role {
+    let scenarios = || suite.scenarios.iter().filter(|scenario| scenario.role.text == role);
+    for scenario in scenarios() {
         lanes.extend(scenario.views.iter().map(|view| view.lane.text.clone()));
-        steps.extend(scenario.steps.iter().map(|step| (step, None)));
-        rules.extend(&scenario.rules);
+        scenario.steps.iter().for_each(|step| add_made(&mut lanes, step, None));
     }
-    for rule in rules {
-        steps.extend(rule.kind.acts().iter().map(|step| (step, rule.on.first())));
+    let of_suite = suite.rules.iter().filter(|rule| rule.concerns(role));
+    for rule in scenarios().flat_map(|scenario| &scenario.rules).chain(of_suite) {
+        rule.kind.acts().iter().for_each(|act| add_made(&mut lanes, act, rule.on.first()));
     }
-    lanes.extend(steps.into_iter().filter_map(|(step, outer)| made_by(step, outer)));
     lanes
-}
-
-/// The lane that a step brings into being; `outer` is where its rule stands.
-fn made_by(step: &Step, outer: Option<&Text>) -> Option<String> {
-    let Verb::Act(act) = &step.verb else { return None };
-    let on = step.on.as_ref().or(outer).map(|text| text.text.as_str());
-    Some(act.makes(on)?.name.to_owned())
 }
 
 /// Requirements for a role or profile that the suite does not have: they would bind nobody.

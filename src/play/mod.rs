@@ -27,7 +27,7 @@ pub use http::parse_url;
 pub(crate) use knock::starting_acts;
 pub use script::{CaseName, Guard, GuardKind, Knobs, Lane, LaneSource, Line, Script};
 pub use stage::Stage;
-pub use step::{Made, Ran, StepAct, read_act, verbs};
+pub use step::{Made, Ran, StepAct, made_by, read_act, verbs};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

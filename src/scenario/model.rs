@@ -207,6 +207,11 @@ pub enum RuleKind {
 impl Rule {
     /// What `on` says for every connection like those of the role's first lane.
     pub const EACH: &str = "*";
+
+    /// Whether it is for this role; a scenario's rule is for whom its scenario is.
+    pub fn concerns(&self, role: &str) -> bool {
+        self.role.as_ref().is_none_or(|own| own.text == role)
+    }
 }
 
 impl RuleKind {

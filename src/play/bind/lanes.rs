@@ -2,9 +2,10 @@
 
 use super::Binder;
 use crate::play::script::{Lane, LaneSource};
+use crate::play::step::made_by;
 use crate::scenario::error::Problem;
 use crate::scenario::table::Text;
-use crate::scenario::{LaneSpec, Rule, Source, Step, Verb};
+use crate::scenario::{LaneSpec, Source, Step};
 
 impl Binder<'_> {
     /// The lanes of the role, those that every role has, those that steps make, and the views.
@@ -32,9 +33,8 @@ impl Binder<'_> {
         for step in scenario.steps.iter().chain(&role.opening).chain(&role.goodbye) {
             self.made_by(step, None);
         }
-        let name = &scenario.role.text;
-        let concerns = |rule: &&Rule| rule.role.as_ref().is_none_or(|role| role.text == *name);
-        for rule in scenario.rules.iter().chain(&suite.rules).filter(concerns) {
+        let of_suite = suite.rules.iter().filter(|rule| rule.concerns(&scenario.role.text));
+        for rule in scenario.rules.iter().chain(of_suite) {
             rule.kind.acts().iter().for_each(|act| self.made_by(act, rule.on.first()));
         }
         let made: Vec<String> = self.lanes.iter().map(|lane| lane.name.clone()).collect();
@@ -64,11 +64,9 @@ impl Binder<'_> {
         });
     }
 
-    /// The lane that a step brings into being, if it does; `outer` is where its rule stands.
+    /// Declares the lane that a step brings into being; `outer` is where its rule stands.
     fn made_by(&mut self, step: &Step, outer: Option<&Text>) {
-        let Verb::Act(act) = &step.verb else { return };
-        let on = step.on.as_ref().or(outer).map(|text| text.text.as_str());
-        let Some(made) = act.makes(on) else { return };
+        let Some(made) = made_by(step, outer) else { return };
         if self.lanes.iter().any(|lane| lane.name == made.name) {
             return;
         }

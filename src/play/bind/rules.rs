@@ -48,7 +48,7 @@ impl Binder<'_> {
             .iter()
             .all(|on| on.text == Rule::EACH || self.lanes.iter().any(|lane| lane.name == on.text));
         binds(rule, profile, mode)
-            && rule.role.as_ref().is_none_or(|role| role.text == self.scenario.role.text)
+            && rule.concerns(&self.scenario.role.text)
             && !self.scenario.off.iter().any(|(off, _)| off.text == id)
             && lanes_exist
     }

@@ -24,7 +24,8 @@ use std::sync::Arc;
 use super::stage::Stage;
 use crate::actor::ActId;
 use crate::datum::Names;
-use crate::scenario::table::Table;
+use crate::scenario::table::{Table, Text};
+use crate::scenario::{Step, Verb};
 
 /// An act of ours in a scenario.
 pub trait StepAct: Debug + Send + Sync {
@@ -66,6 +67,12 @@ pub struct Made<'a> {
     pub codec: Option<&'a str>,
     /// Whether it carries exchanges of ours, charged to the role's `exchange`.
     pub is_exchange: bool,
+}
+
+/// The lane that a step brings into being, if it does; `outer` is where its rule stands.
+pub fn made_by<'a>(step: &'a Step, outer: Option<&'a Text>) -> Option<Made<'a>> {
+    let Verb::Act(act) = &step.verb else { return None };
+    act.makes(step.on.as_ref().or(outer).map(|on| on.text.as_str()))
 }
 
 /// What became of an act.
