@@ -95,25 +95,23 @@ impl Order {
         if let Some(requirement) = unknown {
             return Ok(Some(("build", format!("no such requirement: {requirement}"))));
         }
-        let exits = self.note("exits")?;
+        let exits = note(&files, "exits");
         Ok(exits.map(|status| ("run", format!("the plugin ended with status {status}"))))
     }
 
     /// How long the plugin takes to start, where its package says so.
     pub(super) fn takes(&self) -> Nanos {
-        let note = self.note("takes").ok().flatten();
+        let note = self.files().ok().and_then(|files| note(&files, "takes"));
         let millis = note.and_then(|note| note.strip_suffix(" ms")?.parse::<u64>().ok());
         millis.map_or(0, |millis| millis * 1_000_000)
     }
+}
 
-    /// What the first line of the entry point says of the plugin, for those that do not run it: `# plugfest: WORD ..`.
-    fn note(&self, word: &str) -> Result<Option<String>, String> {
-        let files = self.files()?;
-        let main = String::from_utf8_lossy(files.get("main.py").map_or(b"", Vec::as_slice)).into_owned();
-        let first = main.lines().next().unwrap_or_default();
-        let note = first.strip_prefix("# plugfest: ").and_then(|note| note.strip_prefix(word));
-        Ok(note.and_then(|note| note.strip_prefix(' ')).map(str::to_owned))
-    }
+/// What the first line of the entry point says of the plugin, for those that do not run it: `# plugfest: WORD ..`.
+fn note(files: &Files, word: &str) -> Option<String> {
+    let main = String::from_utf8_lossy(files.get("main.py")?);
+    let note = main.lines().next()?.strip_prefix("# plugfest: ")?.strip_prefix(word)?;
+    Some(note.strip_prefix(' ')?.to_owned())
 }
 
 /// The events of a launch; `told` is the text of run/success.
