@@ -1,6 +1,7 @@
 //! The standard streams and signals of our own process, for references that run as one.
 
 use std::io::{self, Write};
+use std::os::fd::AsFd;
 
 use rustix::event::PollFlags;
 use rustix::fs::{FileType, fstat};
@@ -14,7 +15,7 @@ use super::{Outlet, came};
 use crate::actor::{ActId, CloseHow, Failure, Part, Pieces, What, Why, WireId};
 
 /// What a pipe that is ready takes at once. Source: pipe(7), "PIPE_BUF".
-const AT_ONCE: u64 = 4096;
+const AT_ONCE: usize = 4096;
 
 /// Our own standard input, output and error as one wire.
 pub(super) fn stdio(outlet: &Outlet) -> Wire {
@@ -51,9 +52,9 @@ fn failed(act: ActId, error: &io::Error) -> What {
 
 /// Writes here what is taken at once, and in a thread what may have to wait: the reader may wait for us to read.
 async fn write_pieces(part: Part, bytes: Vec<u8>, pieces: Pieces) -> io::Result<()> {
-    let length = bytes.len() as u64;
+    let length = bytes.len();
     let write = move || pieces.cut(&bytes).into_iter().try_for_each(|piece| put(part, piece));
-    if length <= room(part) { write() } else { tokio::task::spawn_blocking(write).await? }
+    if takes(part, length) { write() } else { tokio::task::spawn_blocking(write).await? }
 }
 
 fn put(part: Part, bytes: &[u8]) -> io::Result<()> {
@@ -67,20 +68,18 @@ fn put(part: Part, bytes: &[u8]) -> io::Result<()> {
     }
 }
 
-/// How many bytes a stream takes at once for sure: an empty pipe as many as it holds. A thread costs more than asking.
-fn room(part: Part) -> u64 {
-    fn room(stream: &impl std::os::fd::AsFd) -> u64 {
+/// Whether a stream takes so many bytes at once for sure: a pipe that is ready a few, an empty one as many as it holds.
+/// A thread costs more than asking.
+fn takes(part: Part, length: usize) -> bool {
+    fn takes(stream: &impl AsFd, length: usize) -> bool {
         let is_pipe = fstat(stream).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode).is_fifo());
-        if !is_pipe || !has(stream, PollFlags::OUT) {
-            return 0;
-        }
-        let is_empty = ioctl_fionread(stream).is_ok_and(|left| left == 0);
-        let holds = || fcntl_getpipe_size(stream).map_or(AT_ONCE, |size| size as u64);
-        if is_empty { holds() } else { AT_ONCE }
+        let is_empty = || ioctl_fionread(stream).is_ok_and(|left| left == 0);
+        let holds = || fcntl_getpipe_size(stream).is_ok_and(|size| length <= size);
+        is_pipe && has(stream, PollFlags::OUT) && (length <= AT_ONCE || is_empty() && holds())
     }
     match part {
-        Part::Main => room(&io::stdout()),
-        Part::Stderr => room(&io::stderr()),
+        Part::Main => takes(&io::stdout(), length),
+        Part::Stderr => takes(&io::stderr(), length),
     }
 }
 
