@@ -27,17 +27,22 @@ fn errors(path: &Path) -> String {
     told.into_iter().collect()
 }
 
+/// Where the snapshots are.
+fn settings() -> insta::Settings {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path(concat!(env!("CARGO_MANIFEST_DIR"), "/reports/snapshots/errors"));
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings
+}
+
 #[test]
 fn every_mistake_is_explained() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/broken");
     let mut files: Vec<PathBuf> =
         std::fs::read_dir(folder).expect("files").flatten().map(|entry| entry.path()).collect();
     files.sort();
-    let mut settings = insta::Settings::clone_current();
-    settings.set_snapshot_path(concat!(env!("CARGO_MANIFEST_DIR"), "/reports/snapshots/errors"));
-    settings.set_prepend_module_to_snapshot(false);
-    settings.set_omit_expression(true);
-    settings.bind(|| {
+    settings().bind(|| {
         for file in files {
             let name = file.file_stem().expect("a name").to_string_lossy().into_owned();
             insta::assert_snapshot!(name, errors(&file));
@@ -78,11 +83,7 @@ fn copy_all(from: &Path, to: &Path) {
 fn a_mistake_of_a_suite_is_told_of_its_own_file() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/broken-suites");
     assert_eq!(errors_of_suite(&folder.join("sound")), Vec::<String>::new());
-    let mut settings = insta::Settings::clone_current();
-    settings.set_snapshot_path(concat!(env!("CARGO_MANIFEST_DIR"), "/reports/snapshots/errors"));
-    settings.set_prepend_module_to_snapshot(false);
-    settings.set_omit_expression(true);
-    settings.bind(|| {
+    settings().bind(|| {
         for name in ["unknown-codec", "requirement-of-a-lane", "step-of-an-opening", "idle-rule"] {
             let told = errors_of_suite(&folder.join(name));
             assert_eq!(told.len(), 1, "{name}: {told:?}");
