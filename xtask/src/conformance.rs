@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::{Done, cargo, peer, root};
+use crate::{Done, cargo, peer, root, target, without_cargo};
 
 pub fn run(args: &[String]) -> Done {
     let built = self::build()?;
@@ -18,8 +18,9 @@ pub fn run(args: &[String]) -> Done {
             set_up(Path::new(file))?;
         }
     }
-    let target = std::env::var("CARGO_TARGET_DIR").map_or_else(|_| root().join("target"), Into::into);
-    crate::run(Command::new(target.join("debug/plugfest")).arg("run").args(args))
+    let mut plugfest = Command::new(target().join("debug/plugfest"));
+    without_cargo(&mut plugfest);
+    crate::run(plugfest.arg("run").args(args))
 }
 
 fn build() -> Done {

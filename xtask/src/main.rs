@@ -68,6 +68,9 @@ enum Task {
     },
 }
 
+/// Where libraries are looked for first; cargo puts its own folders before those of the user.
+const LIBRARIES: &str = "LD_LIBRARY_PATH";
+
 fn main() -> ExitCode {
     let result = match Cli::parse().task {
         Task::Conformance { args } => conformance::run(&args),
@@ -97,18 +100,43 @@ fn root() -> PathBuf {
     own.parent().map(PathBuf::from).unwrap_or(own)
 }
 
+/// The folder of what cargo builds.
+fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}
+
 /// Cargo, as it called us.
 fn cargo() -> Command {
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    // Set for us by the cargo that runs us; build scripts that look at it would run again each time.
+    let mut cargo = Command::new(cargo_path());
+    without_cargo(&mut cargo);
+    cargo.current_dir(root());
+    cargo
+}
+
+fn cargo_path() -> PathBuf {
+    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()).into()
+}
+
+/// The command gets the environment that we would have if cargo had not run us. Build scripts that look at what cargo
+/// says of our package would run again each time; a path for libraries would reach every subject, which is not the
+/// environment that `plugfest` alone gives it, and be searched at each of its starts.
+fn without_cargo(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
         if text.starts_with("CARGO_MANIFEST_") || text.starts_with("CARGO_PKG_") {
-            cargo.env_remove(&name);
+            command.env_remove(&name);
         }
     }
-    cargo.current_dir(root());
-    cargo
+    let Some(libraries) = std::env::var_os(LIBRARIES) else { return };
+    let cargo = cargo_path();
+    let toolchain = cargo.ancestors().nth(2).filter(|path| path.is_absolute());
+    let is_of_cargo =
+        |path: &PathBuf| path.starts_with(target()) || toolchain.is_some_and(|own| path.starts_with(own));
+    let of_user: Vec<PathBuf> = std::env::split_paths(&libraries).filter(|path| !is_of_cargo(path)).collect();
+    match std::env::join_paths(&of_user) {
+        Ok(paths) if !of_user.is_empty() => command.env(LIBRARIES, paths),
+        _ => command.env_remove(LIBRARIES),
+    };
 }
 
 /// Runs a command to its end; gives its status.

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use crate::{Done, cargo, root};
+use crate::{Done, cargo, target};
 
 /// How many threads do nothing but compute beside the runs.
 const BUSY: usize = 8;
@@ -17,8 +17,7 @@ pub(crate) fn run(times: usize, selection: &[String]) -> Done {
     if built != 0 {
         return Ok(built);
     }
-    let target = std::env::var("CARGO_TARGET_DIR").map_or_else(|_| root().join("target"), Into::into);
-    let program = target.join("debug/plugfest");
+    let program = target().join("debug/plugfest");
     let over = AtomicBool::new(false);
     std::thread::scope(|scope| {
         for _ in 0..BUSY {
