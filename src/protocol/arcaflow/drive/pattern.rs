@@ -94,11 +94,11 @@ fn character(class: &Class) -> Option<char> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::arcaflow::schema::{Bounds, Pattern};
+    use crate::protocol::arcaflow::schema::Bounds;
 
     fn kind(pattern: &str, min: i128, max: i128) -> Text {
         let length = Bounds { min: Some(min), max: Some(max) };
-        Text { length, pattern: Some(Pattern::read(pattern).expect("a pattern")) }
+        Text { length, pattern: Some(regex::Regex::new(pattern).expect("a pattern")) }
     }
 
     #[test]

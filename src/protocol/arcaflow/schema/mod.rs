@@ -22,7 +22,7 @@ pub use number::{EnumInteger, Float, Integer};
 pub use object::{Object, Property};
 pub use one_of::OneOf;
 pub use scope::Scope;
-pub use text::{Pattern, Text};
+pub use text::Text;
 pub use units::Units;
 
 use std::borrow::Cow;

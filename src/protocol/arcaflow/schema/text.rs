@@ -1,8 +1,6 @@
 //! Texts: their length in bytes, their pattern, and regular expressions as values.
 
 use std::borrow::Cow;
-use std::fmt;
-use std::sync::OnceLock;
 
 use regex::Regex;
 
@@ -16,53 +14,12 @@ pub struct Text {
     /// Least and most bytes.
     pub length: Bounds,
     /// What it must match somewhere.
-    pub pattern: Option<Pattern>,
-}
-
-/// A regular expression of RE2's syntax, compiled when it is first asked: few of those that are announced ever are.
-#[derive(Clone, Debug)]
-pub struct Pattern {
-    text: String,
-    /// `None` if it would be too large.
-    regex: OnceLock<Option<Regex>>,
-}
-
-impl Pattern {
-    /// Takes an expression; its syntax must be right.
-    ///
-    /// # Errors
-    /// It is no regular expression.
-    pub fn read(text: &str) -> Read<Self> {
-        match regex_syntax::parse(text) {
-            Ok(_) => Ok(Self { text: text.into(), regex: OnceLock::new() }),
-            Err(_) => Err(Fault::new(format!("`{text}` is no regular expression of RE2"))),
-        }
-    }
-
-    /// As it was announced.
-    pub fn as_str(&self) -> &str {
-        &self.text
-    }
-
-    /// Whether it matches somewhere.
-    pub fn is_match(&self, text: &str) -> bool {
-        self.regex
-            .get_or_init(|| Regex::new(&self.text).ok())
-            .as_ref()
-            .is_some_and(|regex| regex.is_match(text))
-    }
-}
-
-impl fmt::Display for Pattern {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
+    pub pattern: Option<Regex>,
 }
 
 impl Text {
     pub(super) fn read(fields: &Fields<'_>) -> Read<Self> {
-        let pattern =
-            fields.text("pattern")?.map(|text| Pattern::read(&text).map_err(|why| why.under("pattern")));
+        let pattern = fields.text("pattern")?.map(|text| compile(&text).map_err(|why| why.under("pattern")));
         Ok(Self { length: fields.bounds()?, pattern: pattern.transpose()? })
     }
 
@@ -79,7 +36,7 @@ impl Text {
 
 /// A value that is itself a regular expression.
 pub(super) fn accept_pattern(datum: &Datum) -> Accepted<'_> {
-    Pattern::read(&to_text(datum)?).map(|_| Cow::Borrowed(datum))
+    compile(&to_text(datum)?).map(|_| Cow::Borrowed(datum))
 }
 
 pub(super) fn accept_enum<'a>(values: &[String], datum: &'a Datum) -> Accepted<'a> {
@@ -98,4 +55,8 @@ pub(super) fn to_text(datum: &Datum) -> Read<Cow<'_, str>> {
         Datum::Float(value, _) => Ok(format!("{value:.6}").into()),
         other => other.as_text().ok_or_else(|| Fault::new(format!("is {}, not a text", datum.kind()))),
     }
+}
+
+fn compile(text: &str) -> Read<Regex> {
+    Regex::new(text).map_err(|_| Fault::new(format!("`{text}` is no regular expression of RE2")))
 }
