@@ -60,3 +60,16 @@ pub(super) fn to_text(datum: &Datum) -> Read<Cow<'_, str>> {
 fn compile(text: &str) -> Read<Regex> {
     Regex::new(text).map_err(|_| Fault::new(format!("`{text}` is no regular expression of RE2")))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_that_is_no_expression_or_too_large_is_refused() {
+        assert!(compile("^[a-z]+$").is_ok());
+        for wrong in ["(", "a{2,1}", "(a{1000}){1000}"] {
+            assert!(compile(wrong).is_err(), "{wrong}");
+        }
+    }
+}
