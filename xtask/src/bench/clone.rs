@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::Value;
 
 use super::{Bench, Budget, Figure};
@@ -46,12 +48,16 @@ fn succeeds(command: &mut Command) -> Result<(), String> {
     if status == 0 { Ok(()) } else { Err(format!("{command:?} ended with status {status}")) }
 }
 
-/// Waits for the first line that a command prints; it then goes on to its end, which leaves nothing behind.
+/// Waits for the first line that a command prints, interrupts it with all that it started, and lets it end in peace.
 fn first_line(command: &mut Command) -> Result<(), String> {
-    let mut child = command.stdout(Stdio::piped()).spawn().map_err(|error| error.to_string())?;
+    let spawned = command.stdout(Stdio::piped()).process_group(0).spawn();
+    let mut child = spawned.map_err(|error| error.to_string())?;
     let lines = child.stdout.take().map(|stdout| BufReader::new(stdout).lines());
-    let first = lines.into_iter().flatten().map_while(Result::ok).next();
-    let _ = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    let mut lines = lines.into_iter().flatten().map_while(Result::ok);
+    let first = lines.next();
+    let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    let _ = group.map(|group| kill_process_group(group, Signal::INT));
+    lines.for_each(drop);
     child.wait().map_err(|error| error.to_string())?;
     first.map(drop).ok_or_else(|| "`cargo xtask conformance` printed nothing".into())
 }
