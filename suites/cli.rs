@@ -1,5 +1,7 @@
 //! Bad input and bad subjects, as a user meets them: a clear message, the right exit status, nothing left behind.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -13,8 +15,14 @@ struct Told {
 }
 
 fn plugfest(args: &[&str]) -> Told {
+    plugfest_in(&[], args)
+}
+
+/// The same with more in its environment.
+fn plugfest_in(more: &[(&str, &OsStr)], args: &[&str]) -> Told {
     let output = Command::cargo_bin("plugfest")
         .expect("the binary is built")
+        .envs(more.iter().copied())
         .env("NO_COLOR", "1")
         .env("CI", "true")
         .args(args)
@@ -98,6 +106,19 @@ fn a_command_that_cannot_be_executed_is_inconclusive() {
     let told = plugfest(&["run", "arcaflow", "plugin", "hello/", "--", &path.display().to_string()]);
     assert_eq!(told.status, 3, "{}", told.out);
     assert!(told.out.contains("command is not executable"), "{}", told.out);
+}
+
+#[test]
+fn an_environment_that_is_no_text_reaches_references_and_relays() {
+    let odd = OsStr::from_bytes(b"\xff\xfe");
+    let told = plugfest_in(&[("PLUGFEST_TEST_ODD", odd)], &["run", "arcaflow", "engine", "engine-work/early-result"]);
+    assert_eq!(
+        (told.status, closing(&told)),
+        (0, "2 passed, 0 failed, 0 skipped"),
+        "{}{}",
+        told.out,
+        told.err
+    );
 }
 
 #[test]

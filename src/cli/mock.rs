@@ -7,8 +7,8 @@ use super::{Wrong, known};
 use crate::actor::{Doing, Event, Exit, Given};
 use crate::exit;
 use crate::mocks;
-use crate::shell::Shell;
 use crate::shell::load::{Unmeasured, measure};
+use crate::shell::{Shell, environment};
 use crate::transcript::Record;
 
 /// Which reference, and its own arguments.
@@ -74,7 +74,7 @@ pub(super) fn mock(args: &Args) -> Result<i32, Wrong> {
     let values = std::env::current_exe().map(|path| ("self".to_owned(), path.display().to_string()));
     shell.given = Given {
         args: words,
-        env: std::env::vars().collect(),
+        env: environment(),
         wall: std::time::SystemTime::now()
             .duration_since(std::time::UNIX_EPOCH)
             .map_or(0, |since| since.as_secs()),

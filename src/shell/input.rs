@@ -1,5 +1,6 @@
 //! What reaches our own process: its standard input, which may be anything, and signals.
 
+use std::ffi::OsString;
 use std::io::{Read, Stdin, stdin};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -9,6 +10,16 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::wire::ReadBuffer;
+
+/// Our environment.
+pub(crate) fn environment<All: FromIterator<(String, String)>>() -> All {
+    std::env::vars_os().map(|(name, value)| (as_text(name), as_text(value))).collect()
+}
+
+/// What the system calls text, which may be any bytes, as nearly as a text can say it.
+pub(super) fn as_text(word: OsString) -> String {
+    word.into_string().unwrap_or_else(|other| other.to_string_lossy().into_owned())
+}
 
 /// How many reads a thread may be ahead.
 const AHEAD: usize = 16;

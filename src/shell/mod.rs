@@ -18,6 +18,7 @@ pub mod tls;
 mod veil;
 mod wire;
 
+pub(crate) use input::environment;
 pub(crate) use orphans::Orphanage;
 pub use socket::LONGEST_PATH;
 pub(crate) use table::kill_marked;

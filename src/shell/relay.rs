@@ -59,8 +59,8 @@ pub async fn main(socket: &Path) -> io::Result<i32> {
     let stream = UnixStream::connect(socket).await?;
     let (mut source, mut sink) = stream.into_split();
     let hello = Hello {
-        argv: std::env::args().collect(),
-        env: std::env::vars().collect(),
+        argv: std::env::args_os().map(input::as_text).collect(),
+        env: input::environment(),
         pid: std::process::id(),
         parent: parent_id(),
     };
