@@ -205,15 +205,20 @@ impl Codec for Sse {
     }
 
     fn encode(&mut self, _: Kind, datum: &Datum, out: &mut Payload) -> Result<(), String> {
-        out.bytes(b"data: ");
-        json::encode(datum, out)?;
-        out.bytes(b"\n\n");
-        Ok(())
+        self::encode(datum, out)
     }
 
     fn compare(&self) -> Compare {
         Compare::ByValue
     }
+}
+
+/// One JSON value as one event.
+pub(super) fn encode(datum: &Datum, out: &mut Payload) -> Result<(), String> {
+    out.bytes(b"data: ");
+    json::encode(datum, out)?;
+    out.bytes(b"\n\n");
+    Ok(())
 }
 
 fn read(event: Event) -> Result<Message, Malformed> {

@@ -4,7 +4,7 @@
 //! feed, a `data:` in front of a line is optional, a blank line means nothing, several lines of `data` are several
 //! events. Where it and [`Sse`](super::sse::Sse) give different messages for the same bytes, the stream is not portable.
 
-use super::{Codec, Malformed, Message, Sink, json, scan};
+use super::{Codec, Malformed, Message, json, scan, sse};
 use crate::actor::Payload;
 use crate::datum::{Compare, Datum, Kind};
 
@@ -96,10 +96,7 @@ impl Codec for SseLines {
     }
 
     fn encode(&mut self, _: Kind, datum: &Datum, out: &mut Payload) -> Result<(), String> {
-        out.bytes(b"data: ");
-        json::encode(datum, out)?;
-        out.bytes(b"\n\n");
-        Ok(())
+        sse::encode(datum, out)
     }
 
     fn compare(&self) -> Compare {
