@@ -138,21 +138,15 @@ impl Plugin {
         if self.name != "response" {
             return None;
         }
-        let mut fields = Vec::new();
-        if let Some(status) = self.conf.get("status").filter(|status| status.as_int().is_some()) {
-            fields.push(("status", status.clone()));
-        }
-        let headers = self.pairs("headers");
-        if !headers.is_empty() {
-            fields.push(("headers", Datum::array(headers.iter().map(entry))));
-        }
+        let mut fields = self.status_and_headers();
         if let Some(body) = self.conf.get("body").and_then(Datum::as_text) {
             fields.push(("body", Datum::bytes(body.as_bytes())));
         }
         Some(fields)
     }
 
-    fn stop(&self) -> Datum {
+    /// What both kinds of response may say: their status and their headers.
+    fn status_and_headers(&self) -> Vec<(&'static str, Datum)> {
         let mut fields = Vec::new();
         if let Some(status) = self.conf.get("status").filter(|status| status.as_int().is_some()) {
             fields.push(("status", status.clone()));
@@ -161,6 +155,11 @@ impl Plugin {
         if !headers.is_empty() {
             fields.push(("headers", Datum::array(headers.iter().map(entry))));
         }
+        fields
+    }
+
+    fn stop(&self) -> Datum {
+        let mut fields = self.status_and_headers();
         if let Some(body) = self.conf.get("body").and_then(Datum::as_text).filter(|body| !body.is_empty()) {
             fields.push(("body", Datum::bytes(body.as_bytes())));
         }
