@@ -186,63 +186,66 @@ struct Accepting {
 }
 
 impl Accepting {
-    fn hand_over(
-        &self,
-        nth: u32,
-    ) -> (WireId, Gate, mpsc::UnboundedReceiver<Job>, mpsc::UnboundedSender<Job>) {
+    /// Makes a connection a wire; what serves it begins when the wire is known.
+    fn hand_over<F>(&self, nth: u32, serve: impl FnOnce(WireId, Gate, mpsc::UnboundedReceiver<Job>) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
         let (jobs, queue) = mpsc::unbounded_channel();
-        (WireId { name: self.wire.name, nth }, Gate::open(), queue, jobs)
+        let (id, gate) = (WireId { name: self.wire.name, nth }, Gate::open());
+        let serving = serve(id, gate.clone(), queue);
+        let (go, ready) = tokio::sync::oneshot::channel::<()>();
+        let task = tokio::spawn(async move {
+            let _ = ready.await;
+            serving.await;
+        });
+        let _ = self.handover.send((id, Wire::new(jobs, task, Vec::new(), gate)));
+        let _ = go.send(());
+    }
+
+    fn opened(&self, wire: WireId, addr: &str) -> What {
+        What::Opened { wire, from: Some(self.wire), peer: Peer::Socket { addr: addr.into() } }
     }
 
     async fn tcp(self, listener: TcpListener) {
-        let mut nth = 0;
-        loop {
-            let Ok((stream, addr)) = listener.accept().await else {
-                tokio::time::sleep(NO_ROOM).await;
-                continue;
-            };
-            nth += 1;
-            let (id, gate, queue, jobs) = self.hand_over(nth);
+        for nth in 1.. {
+            let (stream, addr) = accepted(|| listener.accept()).await;
             let _ = stream.set_nodelay(true);
             let (outlet, gap) = (self.outlet.clone(), self.gap);
-            let peer = Peer::Socket { addr: addr.to_string() };
-            let opened = What::Opened { wire: id, from: Some(self.wire), peer };
-            let reader = gate.clone();
-            let (go, ready) = tokio::sync::oneshot::channel::<()>();
-            let task = tokio::spawn(async move {
-                let _ = ready.await;
-                let _ = outlet.send(opened).await;
-                serve_tcp(id, stream, reader, queue, outlet, gap).await;
+            self.hand_over(nth, |id, gate, queue| {
+                let opened = self.opened(id, &addr.to_string());
+                async move {
+                    let _ = outlet.send(opened).await;
+                    serve_tcp(id, stream, gate, queue, outlet, gap).await;
+                }
             });
-            let _ = self.handover.send((id, Wire::new(jobs, task, Vec::new(), gate)));
-            let _ = go.send(());
         }
     }
 
     async fn unix(self, listener: UnixListener, relays: bool) {
-        let mut nth = 0;
-        loop {
-            let Ok((stream, _)) = listener.accept().await else {
-                tokio::time::sleep(NO_ROOM).await;
-                continue;
-            };
-            nth += 1;
-            let (id, gate, queue, jobs) = self.hand_over(nth);
+        for nth in 1.. {
+            let (stream, _) = accepted(|| listener.accept()).await;
             let (outlet, gap, from) = (self.outlet.clone(), self.gap, self.wire);
-            let reader = gate.clone();
-            let (go, ready) = tokio::sync::oneshot::channel::<()>();
-            let task = tokio::spawn(async move {
-                let _ = ready.await;
-                if relays {
-                    return relay::serve(id, from, stream, reader, queue, outlet).await;
+            self.hand_over(nth, |id, gate, queue| {
+                let opened = self.opened(id, "unix");
+                async move {
+                    if relays {
+                        return relay::serve(id, from, stream, gate, queue, outlet).await;
+                    }
+                    let _ = outlet.send(opened).await;
+                    serve(id, stream.into_split(), gate, queue, outlet, gap).await;
                 }
-                let opened =
-                    What::Opened { wire: id, from: Some(from), peer: Peer::Socket { addr: "unix".into() } };
-                let _ = outlet.send(opened).await;
-                serve(id, stream.into_split(), reader, queue, outlet, gap).await;
             });
-            let _ = self.handover.send((id, Wire::new(jobs, task, Vec::new(), gate)));
-            let _ = go.send(());
+        }
+    }
+}
+
+/// The next connection of a listener; while there is no room for one, it is tried again.
+async fn accepted<T, F: Future<Output = std::io::Result<T>>>(accept: impl Fn() -> F) -> T {
+    loop {
+        match accept().await {
+            Ok(connection) => return connection,
+            Err(_) => tokio::time::sleep(NO_ROOM).await,
         }
     }
 }
