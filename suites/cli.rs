@@ -108,10 +108,49 @@ fn a_command_that_cannot_be_executed_is_inconclusive() {
     assert!(told.out.contains("command is not executable"), "{}", told.out);
 }
 
+/// Runs with a standard output that takes nothing.
+fn into_nowhere(args: &[&str]) -> Told {
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("a device that is full");
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_plugfest"))
+        .args(args)
+        .env("CI", "true")
+        .stdout(full)
+        .output()
+        .expect("it runs");
+    let err = String::from_utf8_lossy(&output.stderr).into_owned();
+    Told { status: output.status.code().unwrap_or(-1), out: String::new(), err }
+}
+
+#[test]
+fn an_output_that_takes_nothing_is_an_error_and_costs_no_report() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let junit = folder.path().join("report.xml").display().to_string();
+    let report = format!("junit={junit}");
+    let run = ["run", "arcaflow", "plugin", "hello/", "--vehicle", "simulator", "--report", &report];
+    let commands: [&[&str]; 6] = [
+        &["list"],
+        &["explain", "ARCA3-WORK-01"],
+        &["check", "--schema"],
+        &["completions", "bash"],
+        &["mock"],
+        &run,
+    ];
+    for args in commands {
+        let told = into_nowhere(args);
+        assert_eq!(told.status, 2, "{args:?}: {}", told.err);
+        assert!(told.err.starts_with("error: the output cannot be written: "), "{args:?}: {}", told.err);
+    }
+    let told = std::fs::read_to_string(junit).expect("the report is written all the same");
+    assert!(told.contains("</testsuites>"), "{told}");
+}
+
 #[test]
 fn an_environment_that_is_no_text_reaches_references_and_relays() {
     let odd = OsStr::from_bytes(b"\xff\xfe");
-    let told = plugfest_in(&[("PLUGFEST_TEST_ODD", odd)], &["run", "arcaflow", "engine", "engine-work/early-result"]);
+    let told = plugfest_in(
+        &[("PLUGFEST_TEST_ODD", odd)],
+        &["run", "arcaflow", "engine", "engine-work/early-result"],
+    );
     assert_eq!(
         (told.status, closing(&told)),
         (0, "2 passed, 0 failed, 0 skipped"),

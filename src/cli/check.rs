@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Wrong, corpus};
+use super::{Wrong, corpus, say};
 use crate::corpus::unbound;
 use crate::exit;
 
@@ -22,7 +22,7 @@ pub struct Args {
 /// Everything that is wrong.
 pub(super) fn check(args: &Args) -> Result<i32, Wrong> {
     if args.schema {
-        anstream::print!("{}", crate::scenario::schema::text());
+        say(crate::scenario::schema::text().trim_end())?;
         return Ok(exit::GOOD);
     }
     let corpus = corpus(&args.dirs)?;
@@ -40,6 +40,6 @@ pub(super) fn check(args: &Args) -> Result<i32, Wrong> {
     if !errors.is_empty() {
         return Err(Wrong::Files(errors));
     }
-    anstream::println!("{count} scenarios, nothing wrong");
+    say(format_args!("{count} scenarios, nothing wrong"))?;
     Ok(exit::GOOD)
 }

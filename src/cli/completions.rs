@@ -2,7 +2,7 @@
 
 use clap::CommandFactory;
 
-use super::{Cli, Wrong};
+use super::{Cli, Wrong, say};
 use crate::exit;
 
 /// For which shell.
@@ -18,8 +18,10 @@ pub struct Args {
 /// Prints what the shell needs to complete the command line.
 ///
 /// # Errors
-/// Never.
+/// The output cannot be written.
 pub(super) fn completions(args: &Args) -> Result<i32, Wrong> {
-    clap_complete::generate(args.shell, &mut Cli::command(), "plugfest", &mut std::io::stdout());
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "plugfest", &mut script);
+    say(String::from_utf8_lossy(&script).trim_end())?;
     Ok(exit::GOOD)
 }

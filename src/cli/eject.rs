@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use super::Wrong;
+use super::{Wrong, say};
 use crate::corpus::Corpus;
 use crate::exit;
 
@@ -41,6 +41,6 @@ pub(super) fn eject(args: &Args) -> Result<i32, Wrong> {
             .and_then(|()| fs::write(&path, text))
             .map_err(|error| format!("{}: {error}", path.display()))?;
     }
-    anstream::println!("{} files in {}", files.len(), args.dir.display());
+    say(format_args!("{} files in {}", files.len(), args.dir.display()))?;
     Ok(exit::GOOD)
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Wrong, corpus};
+use super::{Wrong, corpus, say};
 use crate::exit;
 use crate::mocks;
 
@@ -27,23 +27,25 @@ pub(super) fn explain(args: &Args) -> Result<i32, Wrong> {
         let suite = corpus.suite(&name)?;
         ids.extend(suite.registry.iter().map(|requirement| requirement.id.clone()));
         let Some(requirement) = suite.registry.get(&args.id) else { continue };
-        anstream::println!("{} ({name} {})", requirement.id, requirement.role);
+        say(format_args!("{} ({name} {})", requirement.id, requirement.role))?;
         for (profile, level) in &requirement.levels {
-            anstream::println!("  {level} in profile {profile}");
+            say(format_args!("  {level} in profile {profile}"))?;
         }
-        anstream::println!("  {}", requirement.rule);
-        requirement.source.iter().for_each(|source| anstream::println!("  source: {source}"));
+        say(format_args!("  {}", requirement.rule))?;
+        for source in &requirement.source {
+            say(format_args!("  source: {source}"))?;
+        }
         if let Some(why) = &requirement.untestable {
-            anstream::println!("  cannot be tested: {why}");
+            say(format_args!("  cannot be tested: {why}"))?;
         }
         for by in crate::coverage::covered(&suite).get(&requirement.id).into_iter().flatten() {
-            anstream::println!("  judged by: {by}");
+            say(format_args!("  judged by: {by}"))?;
         }
         for mutant in mocks::mutants(&name).iter().filter(|mutant| mutant.breaks == requirement.id) {
-            anstream::println!("  proved by the mutant: {}", mutant.name);
+            say(format_args!("  proved by the mutant: {}", mutant.name))?;
         }
         for (name, reason) in known_breaches(&args.id) {
-            anstream::println!("  known to break it: {name}: {reason}");
+            say(format_args!("  known to break it: {name}: {reason}"))?;
         }
         return Ok(exit::GOOD);
     }

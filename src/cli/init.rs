@@ -4,7 +4,7 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::PathBuf;
 
-use super::{Wrong, known};
+use super::{Wrong, known, say};
 use crate::corpus::Corpus;
 use crate::exit;
 use crate::scenario::{Suite, Timing};
@@ -42,7 +42,7 @@ pub(super) fn init(args: &Args) -> Result<i32, Wrong> {
         _ => format!("{path}: {error}"),
     })?;
     file.write_all(text.as_bytes()).map_err(|error| format!("{path}: {error}"))?;
-    anstream::println!("wrote {path}; run it with: plugfest run --subject {path}");
+    say(format_args!("wrote {path}; run it with: plugfest run --subject {path}"))?;
     Ok(exit::GOOD)
 }
 

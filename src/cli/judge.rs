@@ -5,7 +5,7 @@ use std::io::BufReader;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::Wrong;
+use super::{Wrong, say};
 use crate::exit;
 use crate::requirement::Level;
 use crate::transcript;
@@ -28,29 +28,29 @@ pub(super) fn judge(args: &Args) -> Result<i32, Wrong> {
     let script = header.script().map_err(|why| format!("{path}: {why}"))?;
     let judgement = transcript::judge(Arc::new(script), &lines);
     for entry in judgement.play.chart().entries() {
-        anstream::println!("{:9.1} ms {} {} {}", entry.at as f64 / 1e6, entry.lane, entry.way, entry.text);
+        say(format_args!("{:9.1} ms {} {} {}", entry.at as f64 / 1e6, entry.lane, entry.way, entry.text))?;
     }
     if let Some((number, stored, now)) = &judgement.diverged {
-        anstream::println!("diverged at doing {number}\n  stored: {stored}\n  now:    {now}");
+        say(format_args!("diverged at doing {number}\n  stored: {stored}\n  now:    {now}"))?;
         return Ok(exit::DEFECT);
     }
     let mut code = if judgement.complete { exit::GOOD } else { exit::INCONCLUSIVE };
     if !judgement.complete {
-        anstream::println!("the stored run ends before its case does");
+        say("the stored run ends before its case does")?;
     }
     for finding in &judgement.outcome.findings {
         let level = header.levels.get(&finding.requirement).copied().unwrap_or(Level::Must);
-        anstream::println!(
+        say(format_args!(
             "{level} {} {} at {}: {}",
             finding.requirement,
             finding.outcome.name(),
             finding.step,
             finding.message
-        );
+        ))?;
         if level == Level::Must {
             code = exit::stronger(code, exit::BROKEN);
         }
     }
-    anstream::println!("{}: {} findings", header.case, judgement.outcome.findings.len());
+    say(format_args!("{}: {} findings", header.case, judgement.outcome.findings.len()))?;
     Ok(code)
 }

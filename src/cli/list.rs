@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::{Wrong, corpus};
+use super::{Wrong, corpus, say};
 use crate::coverage;
 use crate::exit;
 use crate::mocks;
@@ -93,16 +93,16 @@ pub(super) fn list(args: &Args) -> Result<i32, Wrong> {
         add(&mut listing, &suite);
     }
     if args.json {
-        anstream::println!("{}", serde_json::to_string(&listing).map_err(|error| error.to_string())?);
+        say(serde_json::to_string(&listing).map_err(|error| error.to_string())?)?;
     } else {
         for scenario in &listing.scenarios {
-            anstream::println!("{} {} {}  {}", scenario.suite, scenario.role, scenario.id, scenario.summary);
+            say(format_args!("{} {} {}  {}", scenario.suite, scenario.role, scenario.id, scenario.summary))?;
         }
         for (suite, role, mode) in &planned {
-            anstream::println!("{suite} {role} @{mode}  not-run: no scenario of this mode yet");
+            say(format_args!("{suite} {role} @{mode}  not-run: no scenario of this mode yet"))?;
         }
         let (s, r, m) = (listing.scenarios.len(), listing.requirements.len(), listing.mutants.len());
-        anstream::println!("{s} scenarios, {r} requirements, {m} mutants; --json tells all of them");
+        say(format_args!("{s} scenarios, {r} requirements, {m} mutants; --json tells all of them"))?;
     }
     Ok(exit::GOOD)
 }

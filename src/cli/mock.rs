@@ -3,7 +3,7 @@
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
 
-use super::{Wrong, known};
+use super::{Wrong, known, say};
 use crate::actor::{Doing, Event, Exit, Given};
 use crate::exit;
 use crate::mocks;
@@ -36,7 +36,7 @@ pub(super) fn mock(args: &Args) -> Result<i32, Wrong> {
     let words: Vec<&str> = args.words.iter().map(String::as_str).collect();
     let (suite, role, rest) = match words.as_slice() {
         [] | ["--help" | "-h", ..] | [_] | [_, "--help" | "-h", ..] => {
-            print_all();
+            print_all()?;
             return Ok(if words.len() == 1 && !words[0].starts_with('-') {
                 exit::WRONG_INPUT
             } else {
@@ -55,7 +55,7 @@ pub(super) fn mock(args: &Args) -> Result<i32, Wrong> {
     };
     let own = rest.iter().take_while(|word| **word != "--");
     if own.into_iter().any(|word| matches!(*word, "--help" | "-h")) {
-        anstream::println!("plugfest mock {suite} {role}: {}\n\n{}", reference.about, reference.usage);
+        say(format_args!("plugfest mock {suite} {role}: {}\n\n{}", reference.about, reference.usage))?;
         return Ok(exit::GOOD);
     }
     let words: Vec<String> = rest.iter().map(|word| (*word).to_owned()).collect();
@@ -101,7 +101,7 @@ fn load(words: &[String]) -> Result<i32, Wrong> {
     });
     match measured {
         Ok(measured) => {
-            anstream::print!("{}", loading.told(&measured));
+            say(loading.told(&measured).trim_end())?;
             if let Some(why) = measured.why.filter(|_| measured.failed > 0) {
                 anstream::eprintln!("error: {} calls failed, the first because: {why}", measured.failed);
                 return Ok(exit::BROKEN);
@@ -165,9 +165,10 @@ impl Drop for Started {
     }
 }
 
-fn print_all() {
-    anstream::println!("References: plugfest mock SUITE ROLE [OPTIONS]; --help after the role tells more.\n");
+fn print_all() -> Result<(), Wrong> {
+    say("References: plugfest mock SUITE ROLE [OPTIONS]; --help after the role tells more.\n")?;
     for reference in mocks::REFERENCES {
-        anstream::println!("  {} {}  {}", reference.suite, reference.role, reference.about);
+        say(format_args!("  {} {}  {}", reference.suite, reference.role, reference.about))?;
     }
+    Ok(())
 }

@@ -13,7 +13,8 @@ mod package;
 mod relay;
 mod run;
 
-use std::io::IsTerminal;
+use std::fmt::Display;
+use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
@@ -112,6 +113,21 @@ enum Wrong {
     Files(Vec<FileErrors>),
     /// Something else.
     Said(String),
+}
+
+/// Prints a line. A reader that has left wants no more, which is no error.
+///
+/// # Errors
+/// The output cannot be written.
+fn say(line: impl Display) -> Result<(), Wrong> {
+    writeln!(anstream::stdout(), "{line}").or_else(|error| match error.kind() {
+        io::ErrorKind::BrokenPipe => Ok(()),
+        _ => Err(unwritten(error)),
+    })
+}
+
+fn unwritten(error: io::Error) -> Wrong {
+    Wrong::Said(format!("the output cannot be written: {error}"))
 }
 
 impl Wrong {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::Wrong;
+use super::{Wrong, say};
 use crate::{exit, package};
 
 /// The folder, and where the package goes.
@@ -25,6 +25,6 @@ pub(super) fn package(args: &Args) -> Result<i32, Wrong> {
     let name = folder.file_name().map_or_else(|| "plugin".into(), |name| name.to_string_lossy().into_owned());
     let output = args.output.clone().unwrap_or_else(|| PathBuf::from(format!("{name}.difypkg")));
     std::fs::write(&output, &bytes).map_err(|error| format!("{}: {error}", output.display()))?;
-    anstream::println!("{}", package::filename(&name, &bytes));
+    say(package::filename(&name, &bytes))?;
     Ok(exit::GOOD)
 }

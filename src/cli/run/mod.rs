@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::{Wrong, corpus, known};
+use super::{Wrong, corpus, known, say, unwritten};
 use crate::exit;
 use crate::report::{Human, Reporter};
 use crate::runner::{CaseResult, Counts, RunEvent};
@@ -129,7 +129,7 @@ pub(super) fn run(args: Args) -> Result<i32, Wrong> {
     if let Some((run, why)) = runs.iter().find_map(|run| Some((run, run.unreachable()?))) {
         anstream::eprintln!("error: {why}");
         let counts = Counts { inconclusive: run.playable(), ..Counts::default() };
-        anstream::println!("{}", crate::report::closing_line(&counts));
+        say(crate::report::closing_line(&counts))?;
         return Ok(exit::INCONCLUSIVE);
     }
     let mut human = Human::new(Masked::new(anstream::stdout(), &secrets));
@@ -160,22 +160,25 @@ pub(super) fn run(args: Args) -> Result<i32, Wrong> {
         run.stop_attached();
     }
     orphanage.close();
-    if stop.load(Ordering::Relaxed) {
+    let is_stopped = stop.load(Ordering::Relaxed);
+    if is_stopped {
         code = exit::stronger(code, exit::INCONCLUSIVE);
         anstream::eprintln!("stopped by a signal: what was not played counts as skipped");
-    } else if args.baseline_update {
-        update_baseline(&runs, &results)?;
     }
-    human.finish(code).map_err(|error| format!("the output cannot be written: {error}"))?;
+    // What cannot be told in one place is told in all the others.
+    let updates = args.baseline_update && !is_stopped;
+    let mut told = if updates { update_baseline(&runs, &results) } else { Ok(()) };
+    told = told.and(human.finish(code).map_err(unwritten));
     for reporter in &mut reporters {
-        reporter.finish(code).map_err(|error| format!("a report cannot be written: {error}"))?;
+        let finished = reporter.finish(code).map_err(|error| format!("a report cannot be written: {error}"));
+        told = told.and(finished.map_err(Wrong::from));
     }
     if keep {
         let _ = folder.keep();
     }
     // The system frees what thousands of cases hold much faster than we would.
     std::mem::forget(runs);
-    Ok(code)
+    told.map(|()| code)
 }
 
 /// Writes the baseline anew after a run of one subject.
@@ -188,8 +191,7 @@ fn update_baseline(runs: &[prepare::Run], results: &[CaseResult]) -> Result<(), 
     let file = baseline.file();
     std::fs::write(file, run.secrets().hidden(&update.text)).map_err(|error| format!("{file}: {error}"))?;
     let todo = if update.added > 0 { ": give each a reason and a source before it counts" } else { "" };
-    anstream::println!("{file}: {} entries added, {} removed{todo}", update.added, update.removed);
-    Ok(())
+    say(format_args!("{file}: {} entries added, {} removed{todo}", update.added, update.removed))
 }
 
 /// A file that would be larger than allowed (RLIMIT_FSIZE) is an error of that write, not the end of us.

@@ -11,7 +11,7 @@ use super::rerun::Again;
 use super::subjects::Job;
 use crate::actor::Nanos;
 use crate::baseline::Baseline;
-use crate::cli::{Wrong, known};
+use crate::cli::{Wrong, known, say};
 use crate::corpus::Corpus;
 use crate::parallel::side_by_side;
 use crate::plan::{Case, Fate, Plan, Selection};
@@ -152,7 +152,7 @@ pub(super) fn prepare(
     }
     runs.retain(|run| run.plan.cases.iter().any(|case| case.selected));
     if runs.is_empty() {
-        anstream::println!("nothing to run again");
+        say("nothing to run again")?;
     }
     Ok(runs)
 }
