@@ -145,6 +145,19 @@ fn an_output_that_takes_nothing_is_an_error_and_costs_no_report() {
 }
 
 #[test]
+fn a_reader_that_leaves_does_not_change_the_verdict() {
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_plugfest"))
+        .args(["run", "arcaflow", "plugin", "hello/", "--vehicle", "simulator"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    drop(child.stdout.take());
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stderr).as_ref()), (Some(0), ""));
+}
+
+#[test]
 fn an_environment_that_is_no_text_reaches_references_and_relays() {
     let odd = OsStr::from_bytes(b"\xff\xfe");
     let told = plugfest_in(

@@ -115,19 +115,20 @@ enum Wrong {
     Said(String),
 }
 
-/// Prints a line. A reader that has left wants no more, which is no error.
+/// Prints a line.
 ///
 /// # Errors
 /// The output cannot be written.
 fn say(line: impl Display) -> Result<(), Wrong> {
-    writeln!(anstream::stdout(), "{line}").or_else(|error| match error.kind() {
-        io::ErrorKind::BrokenPipe => Ok(()),
-        _ => Err(unwritten(error)),
-    })
+    written(writeln!(anstream::stdout(), "{line}"))
 }
 
-fn unwritten(error: io::Error) -> Wrong {
-    Wrong::Said(format!("the output cannot be written: {error}"))
+/// What became of our output; a reader that has left wants no more, which is no error.
+fn written(result: io::Result<()>) -> Result<(), Wrong> {
+    result.or_else(|error| match error.kind() {
+        io::ErrorKind::BrokenPipe => Ok(()),
+        _ => Err(Wrong::Said(format!("the output cannot be written: {error}"))),
+    })
 }
 
 impl Wrong {

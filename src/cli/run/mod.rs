@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::{Wrong, corpus, known, say, unwritten};
+use super::{Wrong, corpus, known, say, written};
 use crate::exit;
 use crate::report::{Human, Reporter};
 use crate::runner::{CaseResult, Counts, RunEvent};
@@ -168,7 +168,7 @@ pub(super) fn run(args: Args) -> Result<i32, Wrong> {
     // What cannot be told in one place is told in all the others.
     let updates = args.baseline_update && !is_stopped;
     let mut told = if updates { update_baseline(&runs, &results) } else { Ok(()) };
-    told = told.and(human.finish(code).map_err(unwritten));
+    told = told.and(written(human.finish(code)));
     for reporter in &mut reporters {
         let finished = reporter.finish(code).map_err(|error| format!("a report cannot be written: {error}"));
         told = told.and(finished.map_err(Wrong::from));
