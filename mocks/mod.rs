@@ -10,6 +10,7 @@ pub mod dify_session;
 pub mod dify_sri;
 mod percent;
 mod plugin;
+mod web;
 
 use std::collections::BTreeMap;
 

@@ -1,9 +1,8 @@
-//! What both references share: requests that were read whole, and answers.
+//! How both references read bodies, and what all references that speak HTTP share.
 
-use crate::actor::Payload;
-use crate::codec::http1::{Asked, Choose, Format, response_bytes};
+use crate::codec::http1::{Asked, Choose, Format};
 use crate::datum::Datum;
-use crate::mocks::percent;
+pub(super) use crate::mocks::web::{answer, header, json, json_bytes, query, refusal, stream_head, text};
 
 /// Bodies of an SRI by their paths, as a client or a server reads them.
 pub(super) fn formats() -> Choose {
@@ -16,51 +15,4 @@ pub(super) fn formats() -> Choose {
             _ => Format::Bytes,
         }
     })
-}
-
-/// The first value of a header, its name in lower case.
-pub(super) fn header(head: &Datum, name: &str) -> Option<String> {
-    let value = head.get("headers")?.get(name)?;
-    let first = value.as_array().and_then(<[Datum]>::first).unwrap_or(value);
-    first.as_text().map(std::borrow::Cow::into_owned)
-}
-
-/// A part of a head as text.
-pub(super) fn text(head: &Datum, key: &str) -> String {
-    head.get(key).and_then(Datum::as_inserted).unwrap_or_default()
-}
-
-/// The value of a query's field, decoded.
-pub(super) fn query(target: &str, name: &str) -> Option<String> {
-    let (_, query) = target.split_once('?')?;
-    query.split('&').find_map(|pair| {
-        let (key, value) = pair.split_once('=')?;
-        (key == name).then(|| percent::decoded(value, true))
-    })
-}
-
-/// A response with a body.
-pub(super) fn answer(status: i64, kind: &str, body: impl Into<Vec<u8>>) -> Payload {
-    let headers = Datum::map([("Content-Type", Datum::text(kind))]);
-    let head = Datum::map([("status", Datum::from(status)), ("headers", headers)]);
-    response_bytes(&head, Some(Payload::from(body.into())), &|_| None).unwrap_or_default()
-}
-
-/// A response that is JSON.
-pub(super) fn json(status: i64, value: &Datum) -> Payload {
-    answer(status, "application/json", json_bytes(value))
-}
-
-/// A response that tells what is wrong.
-pub(super) fn refusal(status: i64, why: &str) -> Payload {
-    json(status, &Datum::map([("error", Datum::text(why))]))
-}
-
-/// A value as JSON.
-pub(super) fn json_bytes(value: &Datum) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    match crate::codec::json::encode(value, &mut bytes) {
-        Ok(()) => bytes,
-        Err(why) => why.into_bytes(),
-    }
 }

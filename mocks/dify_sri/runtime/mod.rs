@@ -10,12 +10,12 @@ use super::function::invoke;
 use super::launch::{Order, Stage, stages};
 use super::mutants::is_mutant;
 use super::scripted::Settings;
-use super::web::{answer, formats, header, query, refusal, text};
+use super::web::{answer, formats, header, query, refusal, stream_head, text};
 use crate::actor::{
     Act, Actor, Address, CloseHow, EVERYBODY, Exit, Failure, Given, Nanos, Payload, SECOND, What, WireId,
 };
 use crate::codec::Codec;
-use crate::codec::http1::{Http1, last_chunk, response_bytes};
+use crate::codec::http1::{Http1, last_chunk};
 use crate::datum::{Datum, Kind};
 use crate::mocks::{Acting, Role, actor, option};
 
@@ -470,14 +470,6 @@ const HEAD: &str = "head";
 /// The length that a head announces.
 fn length(head: &Datum) -> usize {
     header(head, "content-length").and_then(|length| length.parse().ok()).unwrap_or_default()
-}
-
-/// The head of a response whose body comes bit by bit.
-fn stream_head(status: i64, kind: &str) -> Payload {
-    let headers = [("Content-Type", kind), ("Cache-Control", "no-cache"), ("Transfer-Encoding", "chunked")];
-    let headers = Datum::map(headers.map(|(name, value)| (name, Datum::text(value))));
-    let head = Datum::map([("status", Datum::from(status)), ("headers", headers)]);
-    response_bytes(&head, None, &|_| None).unwrap_or_default()
 }
 
 /// A mutant: the object over two lines of data.
