@@ -6,6 +6,7 @@ use super::daemon::Daemon;
 use super::mutants::is_mutant;
 use crate::actor::{Actor, Nanos, SECOND};
 use crate::mocks::{actor, flag, option};
+use crate::play::parse_url;
 
 /// Seconds without a line after which a plugin counts as dead (instance.go 22).
 const HEARTBEAT_TIMEOUT: f64 = 120.0;
@@ -49,6 +50,7 @@ fn limit(own: &mut Vec<String>, name: &str, usual: f64) -> Result<Nanos, String>
 
 /// The one invocation of a command line: the command and the request's data.
 fn once(own: &mut Vec<String>, command: &[String]) -> Result<Option<Once>, String> {
+    let web = web(own, command)?;
     let params = option(own, "--params").unwrap_or_else(|| "{}".into());
     let provider = option(own, "--provider").unwrap_or_else(|| "plugfest".into());
     let Some(what) = option(own, "--invoke") else { return Ok(None) };
@@ -58,17 +60,49 @@ fn once(own: &mut Vec<String>, command: &[String]) -> Result<Option<Once>, Strin
         Some(("tool", tool)) if !tool.is_empty() => tool,
         _ => return Err(format!("--invoke {what}: write tool/NAME")),
     };
-    if command.is_empty() {
+    if command.is_empty() && web.is_none() {
         return Err("the command of the plugin is missing: -- COMMAND".into());
     }
     let request = json!({"provider": provider, "tool": tool, "credentials": {}, "tool_parameters": params});
-    Ok(Some(Once { command: command.to_vec(), request }))
+    Ok(Some(Once { command: command.to_vec(), request, web }))
+}
+
+/// The serverless runtime of a command line: a URL, or a command that will listen where we say.
+fn web(own: &mut Vec<String>, command: &[String]) -> Result<Option<Web>, String> {
+    let (url, launches) = (option(own, "--url"), flag(own, "--serverless"));
+    let listen = option(own, "--listen").unwrap_or_else(|| "0".into());
+    if listen.parse::<u16>().is_err() {
+        return Err(format!("--listen takes a port, not {listen:?}"));
+    }
+    match (url, launches, command.is_empty()) {
+        (Some(url), false, true) => {
+            parse_url(&url)?;
+            Ok(Some(Web { url, listen }))
+        }
+        (Some(_), ..) => {
+            Err("--url names a plugin that runs already: without --serverless and command".into())
+        }
+        (None, true, true) => Err("the command of the plugin is missing: --serverless -- COMMAND".into()),
+        (None, true, false) => Ok(Some(Web { url: String::new(), listen })),
+        (None, false, _) => Ok(None),
+    }
 }
 
 /// The one invocation of a command line.
 pub(super) struct Once {
     pub(super) command: Vec<String>,
     pub(super) request: Value,
+    /// The serverless runtime, if it is that.
+    pub(super) web: Option<Web>,
+}
+
+/// A plugin on the web.
+#[derive(Clone)]
+pub(super) struct Web {
+    /// Where it is; empty if it is to be launched.
+    pub(super) url: String,
+    /// Our port for calls back; 0 if the system chooses.
+    pub(super) listen: String,
 }
 
 /// How long the daemon waits.

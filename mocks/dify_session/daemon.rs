@@ -2,7 +2,12 @@
 //!
 //! As a driver (`serve`) it does what operations ask for; with `--invoke` it does one invocation and ends.
 
+mod serverless;
+mod transaction;
+
 use std::collections::BTreeMap;
+
+pub(super) use serverless::Settings;
 
 use serde_json::{Value, json};
 
@@ -31,6 +36,8 @@ pub(super) struct Daemon {
     called: u64,
     stored: BTreeMap<String, String>,
     leaving: bool,
+    /// The plugin, where it is reached by HTTP.
+    remote: Option<serverless::Remote>,
 }
 
 /// A plugin that was launched.
@@ -56,9 +63,16 @@ impl Role for Daemon {
             What::Start { .. } => {
                 if let Some(once) = &self.once {
                     self.command.clone_from(&once.command);
-                    self.launch(Some(Value::Null), out);
+                    match once.web.clone() {
+                        Some(web) => {
+                            let settings = Settings::of(&Value::Null);
+                            self.reach(&web.url, settings, &web.listen, Value::Null, out);
+                        }
+                        None => self.launch(Some(Value::Null), out),
+                    }
                 }
             }
+            _ if self.on_web(what, out) => {}
             What::Bytes { wire: WireId::STDIO, bytes, .. } if self.once.is_none() => {
                 self.operations.feed(&bytes.0);
                 while let Some((_, line)) = self.operations.next_line() {
@@ -98,6 +112,7 @@ impl Daemon {
             called: 0,
             stored: BTreeMap::new(),
             leaving: false,
+            remote: None,
         }
     }
 
@@ -151,13 +166,21 @@ impl Daemon {
                     let wire = plugin.wire;
                     out.act(Act::Signal { wire, signal: 9 });
                 }
-                None => self.reply(&id, json!({"ready": true}), out),
+                None => {
+                    self.unreach(out);
+                    self.reply(&id, json!({"ready": true}), out);
+                }
             },
             _ => self.fail(&id, "an operation is {\"id\", \"op\": start, invoke or stop, ..}", out),
         }
     }
 
     fn start(&mut self, operation: &Value, out: &mut Acting<'_>) {
+        if let (Some(url), true) = (operation["url"].as_str(), operation["peer"].is_null()) {
+            self.limits = Limits::of(&operation["settings"]).unwrap_or(self.limits);
+            let settings = Settings::of(&operation["settings"]);
+            return self.reach(url, settings, "0", operation["id"].clone(), out);
+        }
         let words = |value: &Value| value.as_array().map(|words| words.iter().map(word).collect::<Vec<_>>());
         match (Limits::of(&operation["settings"]), words(&operation["peer"])) {
             (Some(limits), Some(command)) if !command.is_empty() && self.plugin.is_none() => {
@@ -174,9 +197,13 @@ impl Daemon {
 
     /// Starts the plugin's command, for an operation or in the place of one that died.
     fn launch(&mut self, starts: Option<Value>, out: &mut Acting<'_>) {
+        let env = BTreeMap::from([("INSTALL_METHOD".to_owned(), "local".to_owned())]);
+        self.launch_with(env, starts, out);
+    }
+
+    fn launch_with(&mut self, env: BTreeMap<String, String>, starts: Option<Value>, out: &mut Acting<'_>) {
         self.plugins += 1;
         let wire = WireId::own(self.plugins);
-        let env = BTreeMap::from([("INSTALL_METHOD".to_owned(), "local".to_owned())]);
         let argv = self.command.clone();
         let spawned = out.act(Act::Open { wire, to: Target::Spawn { argv, env, dir: None } });
         self.plugin = Some(Plugin {
@@ -210,7 +237,7 @@ impl Daemon {
 
     /// Begins an invocation; of a plugin that is on its way, as soon as it is ready.
     fn invoke(&mut self, operation: Value, mut data: Value, out: &mut Acting<'_>) {
-        if self.plugin.is_none() {
+        if self.plugin.is_none() && self.remote.is_none() {
             return self.fail(&operation, "no plugin is running", out);
         }
         self.called += 1;
@@ -226,8 +253,12 @@ impl Daemon {
         }
         let mut call = Call::new(operation, session, data, out.now + self.limits.patience);
         call.chunks = std::mem::take(&mut self.surplus);
+        let session = call.session.clone();
         self.calls.push(call);
-        self.write_requests(out);
+        match self.remote {
+            Some(_) => self.post(&session, 1, out),
+            None => self.write_requests(out),
+        }
     }
 
     /// Writes what the plugin was not asked yet.
@@ -434,6 +465,7 @@ impl Daemon {
                 self.fail_call(at, "killed by timeout", out);
             }
         }
+        self.web_time(out);
         let due = self.dies().filter(|(at, _)| *at <= out.now);
         if let Some((_, why)) = due
             && self.is("given-up-plugin-runs-on")
@@ -448,7 +480,8 @@ impl Daemon {
 
     fn set_alarm(&mut self, out: &mut Acting<'_>) {
         let of_calls = self.calls.iter().map(|call| call.until).filter(|until| *until != Nanos::MAX);
-        if let Some(next) = of_calls.chain(self.dies().map(|(at, _)| at)).min() {
+        let others = self.dies().map(|(at, _)| at).into_iter().chain(self.web_alarm());
+        if let Some(next) = of_calls.chain(others).min() {
             out.wake(next);
         }
     }

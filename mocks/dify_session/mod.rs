@@ -17,9 +17,14 @@ pub const PLUGIN: Reference = Reference {
     role: "plugin",
     profiles: &["sdk", "document"],
     about: "a plugin with the tools of the conformance contract, for people who write a daemon",
-    usage: "It speaks on standard input and output. In the environment:\n\
+    usage: "It speaks on standard input and output, or as an HTTP server (the serverless runtime). In the environment:\n\
             HEARTBEAT_INTERVAL=S      seconds between heartbeats (10)\n\
-            MAX_INVOCATION_TIMEOUT=S  seconds until a call back without an answer fails (250)\n\n\
+            MAX_INVOCATION_TIMEOUT=S  seconds until a call back without an answer fails (250)\n\
+            INSTALL_METHOD=serverless listen on SERVERLESS_HOST:SERVERLESS_PORT (127.0.0.1:8080)\n\
+            DIFY_PLUGIN_DAEMON_URL=U  serverless: where calls back are posted (http://localhost:5002)\n\
+            MAX_REQUEST_TIMEOUT=S     serverless: seconds after which a silent invocation fails (300)\n\n\
+            --port N          serverless, on this port; 0: the system chooses. The address is printed\n\
+            --daemon-url U    serverless: where calls back are posted\n\
             --mutant NAME     deviate in one named way (see `plugfest list`)",
     make: plugin::make,
     subject: || SubjectOf { capabilities: &["conformance-plugin"], ..SubjectOf::default() },
@@ -34,7 +39,12 @@ pub const DAEMON: Reference = Reference {
     usage: "--invoke tool/NAME --params JSON -- COMMAND ..   one invocation; each chunk is a line of JSON\n\
             serve                                            does what operations ask for, one JSON object a line:\n\
             \u{20}                                                {\"id\": 1, \"op\": \"start\", \"peer\": [\"python\", \"main.py\"]}, then invoke, stop\n\
+            \u{20}                                                with \"url\" in the place of \"peer\": a plugin of the serverless runtime;\n\
+            \u{20}                                                the answer's `url` is where it calls back\n\
             \n\
+            --serverless             COMMAND is started as a plugin of the serverless runtime, on a free port\n\
+            --url U                  in the place of a command: a plugin of the serverless runtime that listens at U\n\
+            --listen PORT            serverless: where calls back are taken (the system chooses)\n\
             --provider NAME          of the tool (plugfest)\n\
             --heartbeat-timeout S    seconds of silence after which the plugin is stopped (120)\n\
             --execution-timeout S    seconds after which an invocation is ended (600)\n\
@@ -44,7 +54,7 @@ pub const DAEMON: Reference = Reference {
     make: command::make,
     subject: || SubjectOf {
         driver: Some(&["serve"]),
-        capabilities: &["settings", "permissions"],
+        capabilities: &["settings", "permissions", "calls-back"],
         ..SubjectOf::default()
     },
 };

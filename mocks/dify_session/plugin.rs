@@ -1,4 +1,6 @@
-//! The reference plugin: the local runtime, on standard input and output.
+//! The reference plugin: the local runtime, on standard input and output; the others lie beside.
+
+mod serverless;
 
 use std::collections::VecDeque;
 
@@ -21,9 +23,11 @@ pub fn make(args: &[String]) -> Result<Box<dyn Actor>, String> {
     if !mutant.is_empty() && !is_mutant("plugin", &mutant) {
         return Err(format!("the dify-session plugin has no mutant `{mutant}`"));
     }
+    let asks =
+        serverless::Asks { port: option(&mut args, "--port"), daemon: option(&mut args, "--daemon-url") };
     match args.first() {
         Some(unknown) => Err(format!("unknown option {unknown}")),
-        None => Ok(actor(Plugin { mutant, ..Plugin::default() })),
+        None => Ok(actor(Plugin { mutant, asks, ..Plugin::default() })),
     }
 }
 
@@ -46,6 +50,9 @@ struct Plugin {
     /// What a mutant holds back until a session is over.
     spoilt: Option<String>,
     served: u32,
+    /// What the command line says of the serverless runtime, and that runtime.
+    asks: serverless::Asks,
+    web: Option<serverless::Web>,
 }
 
 /// A session whose tool has more to say.
@@ -70,11 +77,12 @@ impl Role for Plugin {
     fn take(&mut self, what: &What, out: &mut Acting<'_>) {
         match what {
             What::Start { given, .. } => self.start(given, out),
+            What::Time => self.time(out),
+            What::Signal { wire: WireId::STDIO, signal } => out.exit(Exit::Signal(*signal)),
+            _ if self.web.is_some() => self.on_web(what, out),
             What::Bytes { wire: WireId::STDIO, part: Part::Main, bytes } => self.bytes(&bytes.0, out),
             What::Ended { wire: WireId::STDIO, .. } if self.is("end-of-input-is-polled") => self.polls = true,
             What::Ended { wire: WireId::STDIO, .. } => self.leaving = true,
-            What::Time => self.time(out),
-            What::Signal { wire: WireId::STDIO, signal } => out.exit(Exit::Signal(*signal)),
             _ => {}
         }
         if self.leaving && self.sessions.is_empty() && self.calls.is_empty() {
@@ -99,6 +107,10 @@ impl Plugin {
             _ => seconds("HEARTBEAT_INTERVAL", 10.0),
         };
         self.patience = seconds("MAX_INVOCATION_TIMEOUT", 250.0);
+        self.serve(given, out);
+        if self.web.is_some() {
+            return;
+        }
         if self.is("banner-on-stdout") {
             out.print(b"starting the plugin\n".to_vec());
         }
@@ -294,13 +306,16 @@ impl Plugin {
                 self.fail(&call.session, "Exception", "the call back got no answer", out);
             }
         }
+        self.end_silent(out);
+        self.close_answered(out);
     }
 
     fn set_alarm(&mut self, out: &mut Acting<'_>) {
         let of_sessions = self.sessions.iter().map(|session| session.due);
         let of_calls = self.calls.iter().map(|call| call.until);
         let of_polls = self.polls.then_some(out.now + SECOND / 1000);
-        if let Some(next) = of_sessions.chain(of_calls).chain(self.next_beat).chain(of_polls).min() {
+        let others = self.next_beat.into_iter().chain(self.silence_ends());
+        if let Some(next) = of_sessions.chain(of_calls).chain(others).chain(of_polls).min() {
             out.wake(next);
         }
     }
@@ -399,6 +414,9 @@ impl Plugin {
     }
 
     fn send(&mut self, value: &Value, out: &mut Acting<'_>) {
+        if self.web.is_some() {
+            return self.respond(value, out);
+        }
         let mut bytes = self.spoilt.take().unwrap_or_default().into_bytes();
         bytes.extend(line(value));
         if self.is("answers-on-stderr") && value["event"] == "session" {
