@@ -89,6 +89,16 @@ struct Post {
     refusal: Vec<u8>,
 }
 
+/// A request that is to be sent.
+struct Request<'a> {
+    method: &'a str,
+    path: &'a str,
+    headers: &'a [(&'a str, &'a str)],
+    body: Option<Vec<u8>>,
+    session: Option<&'a str>,
+    tries: u32,
+}
+
 impl Daemon {
     /// Takes a plugin at a URL; none yet if it is to be launched.
     pub(super) fn reach(
@@ -233,19 +243,12 @@ impl Daemon {
             "session-is-not-in-header" => drop(headers.pop()),
             _ => {}
         }
-        self.request("POST", &path, &headers, Some(body), Some(session), tries, out);
+        let (method, session, body) = ("POST", Some(session), Some(body));
+        self.request(Request { method, path: &path, headers: &headers, body, session, tries }, out);
     }
 
-    fn request(
-        &mut self,
-        method: &str,
-        path: &str,
-        headers: &[(&str, &str)],
-        body: Option<Vec<u8>>,
-        session: Option<&str>,
-        tries: u32,
-        out: &mut Acting<'_>,
-    ) {
+    fn request(&mut self, request: Request<'_>, out: &mut Acting<'_>) {
+        let Request { method, path, headers, body, session, tries } = request;
         let Some(remote) = &mut self.remote else { return };
         let (addr, host, base) = match parse_url(&remote.url) {
             Ok(parts) => parts,
@@ -451,7 +454,8 @@ impl Daemon {
     pub(super) fn web_time(&mut self, out: &mut Acting<'_>) {
         let Some(remote) = &mut self.remote else { return };
         if remote.look.take_if(|at| *at <= out.now).is_some() {
-            self.request("GET", "/health", &[], None, None, 1, out);
+            let (method, path) = ("GET", "/health");
+            self.request(Request { method, path, headers: &[], body: None, session: None, tries: 1 }, out);
         }
         let Some(remote) = &mut self.remote else { return };
         let retries = std::mem::take(&mut remote.retries);
