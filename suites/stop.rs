@@ -1,5 +1,6 @@
 //! Ctrl-C: what was judged stays, the reports are written, no process is left.
 
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -89,4 +90,38 @@ fn an_interrupted_run_tells_what_it_has_and_leaves_nothing() {
 #[test]
 fn a_terminated_run_does_too() {
     interrupted("-TERM", "sleep 5679.25");
+}
+
+/// The run waits for a reader that never reads, as somebody may who pressed Ctrl-C once in vain.
+#[test]
+fn a_second_signal_ends_everything_at_once() {
+    let mark = "sleep 5680.25";
+    let folder = tempfile::tempdir().expect("a folder");
+    let (_unread, mut full) = std::io::pipe().expect("a pipe");
+    full.write_all(&[0; 1 << 16]).expect("as much as a pipe holds");
+    let mut child = Command::new(program())
+        .current_dir(folder.path())
+        .args(["run", "arcaflow", "plugin", "start/", "stream/", "--jobs", "1"])
+        .args(["--", "sh", "-c", &subject(folder.path(), mark), "sh"])
+        .env("CI", "true")
+        .env("TMPDIR", folder.path())
+        .stdout(full)
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut told = BufReader::new(child.stderr.take().expect("its stderr")).lines();
+    until("the third case begins", || runs(mark));
+    let interrupt = || Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill");
+    assert!(interrupt().success());
+    let first = told.next().expect("a line").expect("text");
+    assert!(first.starts_with("stopping; a second signal"), "{first}");
+    assert!(interrupt().success());
+    let rest: Vec<String> = told.map_while(Result::ok).collect();
+    assert_eq!(child.wait().expect("it ends").code(), Some(3), "{rest:?}");
+    assert!(rest.last().is_some_and(|last| last.starts_with("stopped at once")), "{rest:?}");
+    assert!(!runs(mark));
+    let names =
+        std::fs::read_dir(folder.path()).expect("the folder").flatten().map(|entry| entry.file_name());
+    let left: Vec<_> = names.filter(|name| name.to_string_lossy().starts_with("plugfest-")).collect();
+    assert!(left.is_empty(), "{left:?}");
 }

@@ -9,6 +9,7 @@ use rustix::process::{Pid, WaitId, WaitIdOptions, getpid, set_child_subreaper, w
 use super::table::{kill_all, pids, stat};
 
 /// Those who take in what loses its parent below us.
+#[derive(Clone)]
 pub(crate) struct Orphanage {
     /// Children that we had before: whoever started us by `exec` may need them.
     known: BTreeSet<i32>,
@@ -21,7 +22,7 @@ impl Orphanage {
         Self { known: ours(&BTreeSet::new()) }
     }
 
-    /// Ends whoever is still there; everything that we started ourselves has ended.
+    /// Ends whoever is still there: what we started ourselves has ended, or is to.
     pub(crate) fn close(self) {
         kill_all(|| (ours(&self.known).into_iter().filter_map(Pid::from_raw).collect(), false));
     }

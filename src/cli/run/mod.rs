@@ -121,8 +121,8 @@ pub(super) fn run(args: Args) -> Result<i32, Wrong> {
         .tempdir()
         .map_err(|error| format!("no folder for the run: {error}"))?;
     allow_many_files();
-    let stop = stop_on_signals();
     let orphanage = Orphanage::open();
+    let stop = stop_on_signals(orphanage.clone(), folder.path().into());
     let at_once = side_by_side::at_once(&args, &jobs);
     let mut runs = prepare(&args, &corpus, jobs, folder.path(), &stop)?;
     let mut reporters = reporters(&args.report, &secrets)?;
@@ -210,8 +210,9 @@ fn allow_many_files() {
     }
 }
 
-/// SIGINT and SIGTERM end the run early; what was judged stays.
-fn stop_on_signals() -> Arc<AtomicBool> {
+/// SIGINT and SIGTERM end the run early; what was judged stays. The second one ends everything at once: whatever we wait
+/// for, we do not wait longer; then no report is whole, but no process and no folder is left either.
+fn stop_on_signals(orphanage: Orphanage, folder: PathBuf) -> Arc<AtomicBool> {
     let stop = Arc::new(AtomicBool::new(false));
     let set = stop.clone();
     std::thread::spawn(move || {
@@ -226,6 +227,12 @@ fn stop_on_signals() -> Arc<AtomicBool> {
             let _too_large = signal(SignalKind::from_raw(SIGXFSZ));
             tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
             set.store(true, Ordering::Relaxed);
+            anstream::eprintln!("stopping; a second signal ends everything at once, without reports");
+            tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+            orphanage.close();
+            let _ = std::fs::remove_dir_all(folder);
+            anstream::eprintln!("stopped at once: what was not told yet is lost");
+            std::process::exit(exit::INCONCLUSIVE);
         });
     });
     stop
