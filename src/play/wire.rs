@@ -230,6 +230,9 @@ impl Tail {
     fn feed(&mut self, bytes: &[u8]) {
         self.end += bytes.len() as u64;
         let kept = &bytes[bytes.len().saturating_sub(TAIL)..];
+        if kept.len() < bytes.len() {
+            self.bytes.clear(); // what stands before a gap is not the last
+        }
         self.bytes.extend_from_slice(kept);
         let surplus = self.bytes.len().saturating_sub(2 * TAIL);
         if surplus > 0 {
@@ -243,5 +246,22 @@ impl Tail {
         let from = range.start.max(start).min(self.end) - start;
         let to = range.end.max(start).min(self.end) - start;
         &self.bytes[from as usize..(to as usize).max(from as usize)]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_bytes_have_no_gap() {
+        let mut tail = Tail::default();
+        tail.feed(b"first");
+        tail.feed(&[b'a'; 2 * TAIL]);
+        let all = 5 + 2 * TAIL as u64;
+        assert_eq!(tail.slice(&(0..all)), &[b'a'; TAIL]);
+        assert_eq!(tail.slice(&(0..5)), b"");
+        tail.feed(b"last");
+        assert_eq!(tail.slice(&(all..all + 4)), b"last");
     }
 }
