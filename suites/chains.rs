@@ -42,6 +42,60 @@ fn the_python_sdk_calls_back_into_dify_daemon() {
     assert!(text(&output.stdout).contains("\"set\""), "{}", text(&output.stdout));
 }
 
+/// The fake daemon waits for a plugin to connect, starts this command so that it does, and invokes a tool.
+fn debug_daemon(invoke: &str, params: &str, plugin: &[&str]) -> Output {
+    let words = ["mock", "dify-session", "daemon", "--debug", "--invoke", invoke, "--params", params, "--"];
+    Command::new(PLUGFEST).args(words).args(plugin).output().expect("plugfest starts")
+}
+
+#[test]
+fn dify_debug_daemon_and_reference_plugin() {
+    echoes(&debug_daemon("tool/echo", r#"{"text": "hi"}"#, &[PLUGFEST, "mock", "dify-session", "plugin"]));
+}
+
+#[test]
+fn dify_debug_daemon_and_the_python_sdk() {
+    let Some(python) = set_up("dify-python", "venv/bin/python") else { return };
+    let plugin = [&*python, &peer("dify-python/main.py")];
+    echoes(&debug_daemon("tool/echo", r#"{"text": "hi"}"#, &plugin));
+    let params = r#"{"op": "storage-set", "key": "k", "value": "größe"}"#;
+    let output = debug_daemon("tool/back", params, &plugin);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("\"set\""), "{}", text(&output.stdout));
+}
+
+/// Without a command it says how to connect; one plugin shows another key and gives up, another is invoked.
+#[test]
+fn dify_debug_daemon_waits_for_a_plugin_with_its_key() {
+    use std::io::{BufRead, BufReader};
+    use std::process::Stdio;
+    let words = ["mock", "dify-session", "daemon", "--key", "k1", "--invoke", "tool/echo", "--params"];
+    let mut daemon = Command::new(PLUGFEST)
+        .args(words)
+        .arg(r#"{"text": "hi"}"#)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("plugfest starts");
+    let mut told = String::new();
+    let mut stderr = BufReader::new(daemon.stderr.take().expect("piped"));
+    stderr.read_line(&mut told).expect("a line");
+    let at =
+        told.split("REMOTE_INSTALL_URL=").nth(1).and_then(|rest| rest.split(' ').next()).expect("an address");
+    assert!(told.contains("REMOTE_INSTALL_KEY=k1"), "{told}");
+    let plugin = |key: &str| {
+        let words = ["mock", "dify-session", "plugin", "--connect", at, "--key", key];
+        Command::new(PLUGFEST).args(words).stderr(Stdio::null()).spawn().expect("plugfest starts")
+    };
+    let (mut stranger, mut known) = (plugin("k2"), plugin("k1"));
+    let output = daemon.wait_with_output().expect("it ends");
+    stranger.kill().expect("it runs still, or has ended");
+    known.kill().expect("it runs still, or has ended");
+    stranger.wait().expect("it has ended");
+    known.wait().expect("it has ended");
+    echoes(&output);
+}
+
 fn peer(path: &str) -> String {
     format!("{}/fixtures/peers/{path}", env!("CARGO_MANIFEST_DIR"))
 }
@@ -223,6 +277,17 @@ fn dify_daemon_with_bad_input() {
         assert_eq!(output.status.code(), Some(status), "{invoke} {params}: {stderr}");
         assert!(stderr.contains(says), "{invoke} {params}: {stderr}");
     }
+    for (plugin, status, says) in [
+        (&["false"], 1, "the plugin did not register: it ended with status 1"),
+        (&["no-such-command-here"], 3, "no-such-command-here"),
+    ] {
+        let output = debug_daemon("tool/echo", "{}", plugin);
+        let stderr = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(status), "{stderr}");
+        assert!(stderr.contains(says), "{stderr}");
+    }
+    let nobody = ["mock", "dify-session", "plugin", "--connect", "127.0.0.1:1"];
+    refused(&nobody, 2, "needs both --connect HOST:PORT and --key KEY");
 }
 
 #[test]

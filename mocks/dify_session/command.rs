@@ -12,6 +12,10 @@ use crate::play::parse_url;
 const HEARTBEAT_TIMEOUT: f64 = 120.0;
 /// Seconds after which an invocation is ended (default.go 29).
 const EXECUTION_TIMEOUT: f64 = 600.0;
+/// Seconds without a heartbeat after which a debug connection is closed (lifetime.go 57).
+const DEBUG_HEARTBEAT_TIMEOUT: f64 = 60.0;
+/// Seconds that a debug connection has for its handshake (hooks.go 76-82).
+const HANDSHAKE_TIMEOUT: f64 = 10.0;
 
 /// Makes a daemon from its command line.
 ///
@@ -27,17 +31,20 @@ pub fn make(args: &[String]) -> Result<Box<dyn Actor>, String> {
     if !mutant.is_empty() && !is_mutant("daemon", &mutant) {
         return Err(format!("the dify-session daemon has no mutant `{mutant}`"));
     }
-    let silence = limit(&mut own, "--heartbeat-timeout", HEARTBEAT_TIMEOUT)?;
+    let debug = Debug::of_command(&mut own);
+    let usual = if debug.is_some() { DEBUG_HEARTBEAT_TIMEOUT } else { HEARTBEAT_TIMEOUT };
+    let silence = limit(&mut own, "--heartbeat-timeout", usual)?;
+    let handshake = limit(&mut own, "--handshake-timeout", HANDSHAKE_TIMEOUT)?;
     let patience = limit(&mut own, "--execution-timeout", EXECUTION_TIMEOUT)?;
-    let once = once(&mut own, &command)?;
+    let once = once(&mut own, &command, debug.is_some())?;
     let serves = flag(&mut own, "serve");
     if let Some(unknown) = own.first() {
         return Err(format!("unknown option {unknown}"));
     }
-    if serves == once.is_some() || (serves && !command.is_empty()) {
+    if serves == once.is_some() || (serves && (debug.is_some() || !command.is_empty())) {
         return Err("say what to do: --invoke tool/NAME --params JSON -- COMMAND, or serve".into());
     }
-    Ok(actor(Daemon::new(mutant, once, Limits { silence, patience })))
+    Ok(actor(Daemon::new(mutant, once, debug, Limits { silence, patience, handshake })))
 }
 
 /// A time of the command line.
@@ -49,7 +56,7 @@ fn limit(own: &mut Vec<String>, name: &str, usual: f64) -> Result<Nanos, String>
 }
 
 /// The one invocation of a command line: the command and the request's data.
-fn once(own: &mut Vec<String>, command: &[String]) -> Result<Option<Once>, String> {
+fn once(own: &mut Vec<String>, command: &[String], debugs: bool) -> Result<Option<Once>, String> {
     let web = web(own, command)?;
     let params = option(own, "--params").unwrap_or_else(|| "{}".into());
     let provider = option(own, "--provider").unwrap_or_else(|| "plugfest".into());
@@ -60,7 +67,7 @@ fn once(own: &mut Vec<String>, command: &[String]) -> Result<Option<Once>, Strin
         Some(("tool", tool)) if !tool.is_empty() => tool,
         _ => return Err(format!("--invoke {what}: write tool/NAME")),
     };
-    if command.is_empty() && web.is_none() {
+    if command.is_empty() && web.is_none() && !debugs {
         return Err("the command of the plugin is missing: -- COMMAND".into());
     }
     let request = json!({"provider": provider, "tool": tool, "credentials": {}, "tool_parameters": params});
@@ -105,6 +112,31 @@ pub(super) struct Web {
     pub(super) listen: String,
 }
 
+/// Where the daemon waits for plugins to connect, and the key that they must show.
+#[derive(Clone)]
+pub(super) struct Debug {
+    pub(super) listen: String,
+    pub(super) key: String,
+}
+
+impl Default for Debug {
+    fn default() -> Self {
+        Self { listen: "127.0.0.1:0".into(), key: "plugfest-debugging-key".into() }
+    }
+}
+
+impl Debug {
+    /// From `--debug` or `--key KEY`, which ask for the debug runtime, and `--listen HOST:PORT`.
+    fn of_command(own: &mut Vec<String>) -> Option<Self> {
+        let (asked, key) = (flag(own, "--debug"), option(own, "--key"));
+        let wanted = asked || key.is_some();
+        let listen = if wanted { option(own, "--listen") } else { None };
+        let usual = Self::default();
+        let debug = Self { listen: listen.unwrap_or(usual.listen), key: key.unwrap_or(usual.key) };
+        wanted.then_some(debug)
+    }
+}
+
 /// How long the daemon waits.
 #[derive(Clone, Copy)]
 pub(super) struct Limits {
@@ -112,6 +144,8 @@ pub(super) struct Limits {
     pub(super) silence: Nanos,
     /// For the end of an invocation.
     pub(super) patience: Nanos,
+    /// For the handshake of a debug connection.
+    pub(super) handshake: Nanos,
 }
 
 impl Limits {
@@ -120,7 +154,14 @@ impl Limits {
         Some(Self {
             silence: seconds(&settings["heartbeat_timeout"], HEARTBEAT_TIMEOUT)?,
             patience: seconds(&settings["execution_timeout"], EXECUTION_TIMEOUT)?,
+            handshake: seconds(&settings["handshake_timeout"], HANDSHAKE_TIMEOUT)?,
         })
+    }
+
+    /// From those of an operation that wants the debug runtime.
+    pub(super) fn of_debug(settings: &Value) -> Option<Self> {
+        let silence = seconds(&settings["heartbeat_timeout"], DEBUG_HEARTBEAT_TIMEOUT)?;
+        Self::of(settings).map(|limits| Self { silence, ..limits })
     }
 }
 

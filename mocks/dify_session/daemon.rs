@@ -2,6 +2,8 @@
 //!
 //! As a driver (`serve`) it does what operations ask for; with `--invoke` it does one invocation and ends.
 
+mod debug;
+mod registration;
 mod serverless;
 mod transaction;
 
@@ -12,7 +14,7 @@ pub(super) use serverless::Settings;
 use serde_json::{Value, json};
 
 use super::calls::{self, Call};
-use super::command::{Limits, Once};
+use super::command::{Debug, Limits, Once};
 use crate::actor::{Act, ActId, Exit, Failure, Nanos, Part, Target, What, WireId};
 use crate::codec::lines::Lines;
 use crate::mocks::{Acting, Role};
@@ -25,6 +27,9 @@ const STDERR: usize = 1024;
 pub(super) struct Daemon {
     mutant: String,
     once: Option<Once>,
+    /// Where the command line wants it to wait for a plugin.
+    debug: Option<Debug>,
+    server: Option<debug::Server>,
     operations: Lines,
     limits: Limits,
     command: Vec<String>,
@@ -44,6 +49,8 @@ pub(super) struct Daemon {
 struct Plugin {
     wire: WireId,
     spawned: ActId,
+    /// It came over a debug connection.
+    remote: bool,
     lines: Lines,
     ready: bool,
     launched: Nanos,
@@ -57,22 +64,42 @@ struct Plugin {
     stops: Option<Value>,
 }
 
+impl Plugin {
+    fn new(wire: WireId, spawned: ActId, now: Nanos, starts: Option<Value>) -> Self {
+        Self {
+            wire,
+            spawned,
+            remote: false,
+            lines: Lines::default(),
+            ready: false,
+            launched: now,
+            last_line: now,
+            killed: None,
+            manifest: Value::Null,
+            stderr: Vec::new(),
+            starts,
+            stops: None,
+        }
+    }
+}
+
 impl Role for Daemon {
     fn take(&mut self, what: &What, out: &mut Acting<'_>) {
         match what {
             What::Start { .. } => {
                 if let Some(once) = &self.once {
                     self.command.clone_from(&once.command);
-                    match once.web.clone() {
-                        Some(web) => {
+                    match (once.web.clone(), self.debug.take()) {
+                        (Some(web), _) => {
                             let settings = Settings::of(&Value::Null);
                             self.reach(&web.url, settings, &web.listen, Value::Null, out);
                         }
-                        None => self.launch(Some(Value::Null), out),
+                        (None, Some(debug)) => self.listen(&debug, None, out),
+                        (None, None) => self.launch(Some(Value::Null), out),
                     }
                 }
             }
-            _ if self.on_web(what, out) => {}
+            _ if self.on_web(what, out) || self.debugs(what, out) => {}
             What::Bytes { wire: WireId::STDIO, bytes, .. } if self.once.is_none() => {
                 self.operations.feed(&bytes.0);
                 while let Some((_, line)) = self.operations.next_line() {
@@ -93,15 +120,20 @@ impl Role for Daemon {
             What::Time => self.time(out),
             _ => {}
         }
+        if self.mutant == "one-request-at-a-time" {
+            self.write_requests(out);
+        }
         self.set_alarm(out);
     }
 }
 
 impl Daemon {
-    pub(super) fn new(mutant: String, once: Option<Once>, limits: Limits) -> Self {
+    pub(super) fn new(mutant: String, once: Option<Once>, debug: Option<Debug>, limits: Limits) -> Self {
         Self {
             mutant,
             once,
+            debug,
+            server: None,
             operations: Lines::default(),
             limits,
             command: Vec::new(),
@@ -123,7 +155,8 @@ impl Daemon {
     /// Kills the plugin and ends.
     fn leave(&mut self, status: i32, out: &mut Acting<'_>) {
         self.leaving = true;
-        if let Some(plugin) = &self.plugin {
+        self.end_child(out);
+        if let Some(plugin) = self.plugin.as_ref().filter(|plugin| !plugin.remote) {
             out.act(Act::Signal { wire: plugin.wire, signal: 9 });
         }
         out.exit(Exit::Code(status));
@@ -160,6 +193,8 @@ impl Daemon {
                 let (kind, action) = (operation["type"].clone(), operation["action"].clone());
                 self.invoke(id, data_of(kind, action, &operation["request"]), out);
             }
+            Some("registered") => self.await_plugin(id, out),
+            Some("stop") if self.server.is_some() => self.stop_listening(&id, out),
             Some("stop") => match &mut self.plugin {
                 Some(plugin) => {
                     plugin.stops = Some(id);
@@ -171,7 +206,9 @@ impl Daemon {
                     self.reply(&id, json!({"ready": true}), out);
                 }
             },
-            _ => self.fail(&id, "an operation is {\"id\", \"op\": start, invoke or stop, ..}", out),
+            _ => {
+                self.fail(&id, "an operation is {\"id\", \"op\": start, registered, invoke or stop, ..}", out)
+            }
         }
     }
 
@@ -180,6 +217,11 @@ impl Daemon {
             self.limits = Limits::of(&operation["settings"]).unwrap_or(self.limits);
             let settings = Settings::of(&operation["settings"]);
             return self.reach(url, settings, "0", operation["id"].clone(), out);
+        }
+        let debugs = operation["mode"] == "debug" && self.server.is_none();
+        if let Some(limits) = Limits::of_debug(&operation["settings"]).filter(|_| debugs) {
+            self.limits = limits;
+            return self.listen(&Debug::default(), Some(operation["id"].clone()), out);
         }
         let words = |value: &Value| value.as_array().map(|words| words.iter().map(word).collect::<Vec<_>>());
         match (Limits::of(&operation["settings"]), words(&operation["peer"])) {
@@ -206,19 +248,7 @@ impl Daemon {
         let wire = WireId::own(self.plugins);
         let argv = self.command.clone();
         let spawned = out.act(Act::Open { wire, to: Target::Spawn { argv, env, dir: None } });
-        self.plugin = Some(Plugin {
-            wire,
-            spawned,
-            lines: Lines::default(),
-            ready: false,
-            launched: out.now,
-            last_line: out.now,
-            killed: None,
-            manifest: Value::Null,
-            stderr: Vec::new(),
-            starts,
-            stops: None,
-        });
+        self.plugin = Some(Plugin::new(wire, spawned, out.now, starts));
     }
 
     /// The plugin never became ready: what waited for it fails.
@@ -264,7 +294,13 @@ impl Daemon {
     /// Writes what the plugin was not asked yet.
     fn write_requests(&mut self, out: &mut Acting<'_>) {
         let Some(plugin) = self.plugin.as_ref().filter(|plugin| plugin.ready) else { return };
-        for call in self.calls.iter_mut().filter(|call| !call.is_asked) {
+        let waits = plugin.remote && self.mutant == "one-request-at-a-time";
+        if waits && self.calls.iter().any(|call| call.is_asked) {
+            return;
+        }
+        for call in
+            self.calls.iter_mut().filter(|call| !call.is_asked).take(if waits { 1 } else { usize::MAX })
+        {
             call.is_asked = true;
             if self.mutant != "request-is-not-written" {
                 out.write(plugin.wire, line(&to_plugin(&call.session, "request", call.data.clone())));
@@ -276,10 +312,7 @@ impl Daemon {
         let Some(plugin) = self.plugin.as_mut().filter(|plugin| plugin.wire == wire) else { return };
         if part == Part::Stderr {
             plugin.last_line = out.now;
-            plugin.stderr.extend_from_slice(bytes);
-            let surplus = plugin.stderr.len().saturating_sub(STDERR);
-            plugin.stderr.drain(..surplus);
-            return;
+            return keep_last(&mut plugin.stderr, bytes);
         }
         if self.mutant == "cut-read-is-lost" && !bytes.ends_with(b"\n") {
             return;
@@ -288,7 +321,8 @@ impl Daemon {
         while let Some(plugin) = &mut self.plugin {
             let Some((_, line)) = plugin.lines.next_line() else { return };
             let line = line.to_vec();
-            if self.mutant != "heartbeats-do-not-count" || !plugin.ready {
+            let counts = !plugin.remote || debug::is_heartbeat(&line);
+            if counts && (self.mutant != "heartbeats-do-not-count" || !plugin.ready) {
                 plugin.last_line = out.now;
             }
             self.line(&line, out);
@@ -421,15 +455,7 @@ impl Daemon {
             return;
         }
         let Some(plugin) = &self.plugin else { return };
-        let how = match (plugin.killed, status) {
-            (Some(why), _) => why.to_owned(),
-            (None, Exit::Code(code)) => format!("it ended with status {code}"),
-            (None, Exit::Signal(signal)) => format!("it was ended by signal {signal}"),
-        };
-        let how = match String::from_utf8_lossy(&plugin.stderr).trim() {
-            "" => how,
-            told => format!("{how}; it wrote: {told}"),
-        };
+        let how = how_it_ended(plugin.killed.map_or(Err(status), Ok), &plugin.stderr);
         if !plugin.ready && plugin.stops.is_none() {
             return self.start_failed(&how, false, out);
         }
@@ -449,7 +475,9 @@ impl Daemon {
     fn dies(&self) -> Option<(Nanos, &'static str)> {
         let running = |plugin: &&Plugin| plugin.stops.is_none() && plugin.killed.is_none();
         let plugin = self.plugin.as_ref().filter(running)?;
-        let (since, why, unwatched) = if plugin.ready {
+        let (since, why, unwatched) = if plugin.remote {
+            (plugin.last_line, "no heartbeat came for too long", "silent-plugin-stays")
+        } else if plugin.ready {
             (plugin.last_line, "no line came for too long", "heartbeat-is-not-watched")
         } else {
             (plugin.launched, "no heartbeat came in time", "start-is-not-watched")
@@ -466,7 +494,12 @@ impl Daemon {
             }
         }
         self.web_time(out);
+        self.evict(out);
         let due = self.dies().filter(|(at, _)| *at <= out.now);
+        if let (Some(_), Some(wire)) = (due, self.plugin.as_ref().filter(|plugin| plugin.remote)) {
+            let wire = wire.wire;
+            return self.cut_off(wire, out);
+        }
         if let Some((_, why)) = due
             && self.is("given-up-plugin-runs-on")
         {
@@ -480,7 +513,8 @@ impl Daemon {
 
     fn set_alarm(&mut self, out: &mut Acting<'_>) {
         let of_calls = self.calls.iter().map(|call| call.until).filter(|until| *until != Nanos::MAX);
-        let others = self.dies().map(|(at, _)| at).into_iter().chain(self.web_alarm());
+        let alarms = [self.dies().map(|(at, _)| at), self.web_alarm(), self.next_eviction(self.limits)];
+        let others = alarms.into_iter().flatten();
         if let Some(next) = of_calls.chain(others).min() {
             out.wake(next);
         }
@@ -504,6 +538,26 @@ fn as_floats(value: Value) -> Value {
         Value::Array(items) => items.into_iter().map(as_floats).collect(),
         Value::Object(map) => map.into_iter().map(|(key, value)| (key, as_floats(value))).collect(),
         other => other,
+    }
+}
+
+/// Keeps the last of what a plugin writes to its standard error.
+fn keep_last(kept: &mut Vec<u8>, bytes: &[u8]) {
+    kept.extend_from_slice(bytes);
+    let surplus = kept.len().saturating_sub(STDERR);
+    kept.drain(..surplus);
+}
+
+/// How a plugin ended, by us or by itself, and what it wrote to its standard error.
+fn how_it_ended(how: Result<&str, Exit>, stderr: &[u8]) -> String {
+    let how = match how {
+        Ok(why) => why.to_owned(),
+        Err(Exit::Code(code)) => format!("it ended with status {code}"),
+        Err(Exit::Signal(signal)) => format!("it was ended by signal {signal}"),
+    };
+    match String::from_utf8_lossy(stderr).trim() {
+        "" => how,
+        told => format!("{how}; it wrote: {told}"),
     }
 }
 

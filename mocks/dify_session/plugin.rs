@@ -1,5 +1,6 @@
 //! The reference plugin: the local runtime, on standard input and output; the others lie beside.
 
+mod debug;
 mod serverless;
 
 use std::collections::VecDeque;
@@ -12,6 +13,7 @@ use crate::actor::{Actor, Exit, Given, Nanos, Part, SECOND, What, WireId};
 use crate::codec::lines::Lines;
 use crate::mocks::{Acting, Role, actor, option};
 use crate::protocol::dify_session::message::{self, failure, line, session, text, unusable};
+use debug::Remote;
 
 /// Makes a plugin from its command line.
 ///
@@ -23,11 +25,12 @@ pub fn make(args: &[String]) -> Result<Box<dyn Actor>, String> {
     if !mutant.is_empty() && !is_mutant("plugin", &mutant) {
         return Err(format!("the dify-session plugin has no mutant `{mutant}`"));
     }
+    let remote = Remote::of_command(&mut args)?;
     let asks =
         serverless::Asks { port: option(&mut args, "--port"), daemon: option(&mut args, "--daemon-url") };
     match args.first() {
         Some(unknown) => Err(format!("unknown option {unknown}")),
-        None => Ok(actor(Plugin { mutant, asks, ..Plugin::default() })),
+        None => Ok(actor(Plugin { mutant, remote, asks, ..Plugin::default() })),
     }
 }
 
@@ -35,6 +38,10 @@ pub fn make(args: &[String]) -> Result<Box<dyn Actor>, String> {
 #[derive(Default)]
 struct Plugin {
     mutant: String,
+    /// Where it serves: its standard streams, or a connection once it is open.
+    wire: Option<WireId>,
+    /// The debug runtime, if that is wanted.
+    remote: Option<Remote>,
     lines: Lines,
     interval: Nanos,
     next_beat: Option<Nanos>,
@@ -80,11 +87,15 @@ impl Role for Plugin {
             What::Time => self.time(out),
             What::Signal { wire: WireId::STDIO, signal } => out.exit(Exit::Signal(*signal)),
             _ if self.web.is_some() => self.on_web(what, out),
-            What::Bytes { wire: WireId::STDIO, part: Part::Main, bytes } => self.bytes(&bytes.0, out),
+            What::Bytes { wire, part: Part::Main, bytes } if self.wire == Some(*wire) => {
+                self.bytes(&bytes.0, out);
+            }
+            What::Ended { wire: WireId::STDIO, .. } if self.remote.is_some() => {}
             What::Ended { wire: WireId::STDIO, .. } if self.is("end-of-input-is-polled") => self.polls = true,
             What::Ended { wire: WireId::STDIO, .. } => self.leaving = true,
-            _ => {}
+            _ => self.connection(what, out),
         }
+        self.reads_on(out);
         if self.leaving && self.sessions.is_empty() && self.calls.is_empty() {
             out.exit(Exit::Code(0));
         }
@@ -114,6 +125,10 @@ impl Plugin {
         if self.is("banner-on-stdout") {
             out.print(b"starting the plugin\n".to_vec());
         }
+        if self.is_remote(given, out) {
+            return self.dial(out);
+        }
+        self.wire = Some(WireId::STDIO);
         self.send(&manifest(), out);
         match self.mutant.as_str() {
             "no-heartbeat" => {}
@@ -150,7 +165,9 @@ impl Plugin {
             lines.truncate(1);
         }
         for line in lines {
-            self.line(&line, out);
+            if !self.holds_back(&line) {
+                self.line(&line, out);
+            }
         }
     }
 
@@ -162,7 +179,11 @@ impl Plugin {
             return self.refuse("the line is too long", out);
         }
         let read = serde_json::from_slice::<Value>(line).map_err(|error| error.to_string());
-        match read.and_then(Envelope::read) {
+        let read = read.and_then(Envelope::read);
+        if read.is_ok() {
+            self.is_accepted();
+        }
+        match read {
             Ok(envelope) if envelope.event == "request" => self.request(&envelope, out),
             Ok(envelope) => self.answer(&envelope, out),
             Err(why) => self.refuse(&why, out),
@@ -173,6 +194,7 @@ impl Plugin {
     fn refuse(&mut self, why: &str, out: &mut Acting<'_>) {
         match self.mutant.as_str() {
             "bad-line-ends-plugin" => out.exit(Exit::Code(1)),
+            "bad-line-ends-connection" if self.remote.is_some() => self.hang_up(out),
             "bad-line-makes-deaf" => {
                 self.deaf = true;
                 self.send(&unusable(why), out);
@@ -300,6 +322,7 @@ impl Plugin {
                 at += 1;
             }
         }
+        self.dial_again(out);
         while let Some(at) = self.calls.iter().position(|call| call.until <= out.now) {
             let call = self.calls.remove(at);
             if !self.is("call-back-waits-for-ever") {
@@ -314,8 +337,9 @@ impl Plugin {
         let of_sessions = self.sessions.iter().map(|session| session.due);
         let of_calls = self.calls.iter().map(|call| call.until);
         let of_polls = self.polls.then_some(out.now + SECOND / 1000);
-        let others = self.next_beat.into_iter().chain(self.silence_ends());
-        if let Some(next) = of_sessions.chain(of_calls).chain(others).chain(of_polls).min() {
+        let of_dials = self.remote.as_ref().and_then(Remote::due);
+        let others = self.next_beat.into_iter().chain(self.silence_ends()).chain(of_polls).chain(of_dials);
+        if let Some(next) = of_sessions.chain(of_calls).chain(others).min() {
             out.wake(next);
         }
     }
@@ -422,7 +446,9 @@ impl Plugin {
         if self.is("answers-on-stderr") && value["event"] == "session" {
             return out.complain(&String::from_utf8_lossy(&bytes));
         }
-        out.print(bytes);
+        if let Some(wire) = self.wire {
+            out.write(wire, bytes);
+        }
     }
 }
 

@@ -7,6 +7,11 @@ pub fn heartbeat() -> Value {
     json!({"event": "heartbeat", "session_id": null, "data": {}})
 }
 
+/// A message of a registration over a debug connection.
+pub fn register(kind: &str, data: Value) -> Value {
+    json!({"type": kind, "data": data})
+}
+
 /// The plugin could not use a line.
 pub fn unusable(why: &str) -> Value {
     json!({"event": "error", "session_id": null, "data": {"error": why}})

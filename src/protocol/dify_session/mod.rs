@@ -4,6 +4,7 @@
 //! internal/core/session_manager/session.go; dify_plugin 0.7.4, dify_plugin/core/entities/message.py.
 
 pub mod message;
+mod registration;
 mod watch;
 
 use super::Watch;
@@ -22,9 +23,13 @@ pub fn watch(name: &str) -> Option<Box<dyn Watch>> {
     match name {
         "sessions" => Some(Box::new(watch::Sessions::default())),
         "blobs" => Some(Box::new(watch::Blobs::default())),
+        "handshake" => Some(Box::new(registration::Handshake::default())),
+        "registration" => Some(Box::new(registration::Registration::default())),
+        "assets" => Some(Box::new(registration::Assets::default())),
+        "patience" => Some(Box::new(registration::Patience::default())),
         _ => None,
     }
 }
 
 /// The names of the stateful checks.
-pub const WATCHES: [&str; 2] = ["sessions", "blobs"];
+pub const WATCHES: [&str; 6] = ["sessions", "blobs", "handshake", "registration", "assets", "patience"];
