@@ -8,6 +8,7 @@ pub mod arcaflow;
 pub mod dify_json;
 pub mod dify_session;
 pub mod dify_sri;
+pub mod parent;
 mod percent;
 mod plugin;
 mod web;
@@ -128,6 +129,7 @@ pub fn package(name: &str) -> Option<Vec<u8>> {
 /// The program behind a command line, as the simulator starts it.
 pub fn program(argv: &[String], _: &BTreeMap<String, String>) -> Option<Box<dyn Actor>> {
     match argv {
+        [mock, name, command @ ..] if mock == "mock" && name == parent::NAME => Some(parent::of(command)),
         [mock, suite, role, rest @ ..] if mock == "mock" => {
             let made = (reference(suite, role)?.make)(rest);
             Some(made.unwrap_or_else(|why| actor(Misused(why))))

@@ -248,6 +248,9 @@ fn reason_not_applicable(
     if script.launch.package.is_some() && !subject.takes("package") {
         return Some("the subject's command has no place holder {package}".into());
     }
+    if script.launch.mode.is_some() && !subject.takes("mode") {
+        return Some("the subject's command has no place holder {mode}".into());
+    }
     None
 }
 
@@ -263,8 +266,11 @@ pub(crate) fn not_attached(scenario: &Scenario, script: &Script) -> Option<&'sta
         return Some("this case starts, signals or looks at its process");
     }
     let start = &scenario.start;
-    let special =
-        start.package.is_some() || start.args.is_some() || !start.env.is_empty() || !start.files.is_empty();
+    let special = start.package.is_some()
+        || start.parent
+        || start.mode.is_some()
+        || start.args.is_some()
+        || !(start.env.is_empty() && start.files.is_empty());
     special.then_some("this case starts it in a way of its own")
 }
 

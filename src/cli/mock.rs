@@ -4,7 +4,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
 
 use super::{Wrong, known, say};
-use crate::actor::{Doing, Event, Exit, Given};
+use crate::actor::{Actor, Doing, Event, Exit, Given};
 use crate::exit;
 use crate::mocks;
 use crate::shell::load::{Unmeasured, measure};
@@ -33,6 +33,11 @@ impl Record for Nothing {
 /// # Errors
 /// A reference that does not exist, or does not know its arguments.
 pub(super) fn mock(args: &Args) -> Result<i32, Wrong> {
+    if let Some((mocks::parent::NAME, command)) =
+        args.words.split_first().map(|(name, command)| (name.as_str(), command))
+    {
+        return run(mocks::parent::of(command), args.words.clone());
+    }
     let words: Vec<&str> = args.words.iter().map(String::as_str).collect();
     let (suite, role, rest) = match words.as_slice() {
         [] | ["--help" | "-h", ..] | [_] | [_, "--help" | "-h", ..] => {
@@ -62,8 +67,13 @@ pub(super) fn mock(args: &Args) -> Result<i32, Wrong> {
     if let ("apisix", "gateway", true) = (suite, role, words.iter().any(|word| word == "--load")) {
         return load(&words);
     }
-    let mut actor =
+    let actor =
         (reference.make)(&words).map_err(|why| format!("{why} (plugfest mock {suite} {role} --help)"))?;
+    run(actor, words)
+}
+
+/// Runs an actor on our own standard streams.
+fn run(mut actor: Box<dyn Actor>, words: Vec<String>) -> Result<i32, Wrong> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

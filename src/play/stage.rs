@@ -166,9 +166,20 @@ impl<'a> Stage<'a> {
             let path = self.package_file(&name);
             self.play.bindings.set("package", path);
         }
-        let mut argv = self.filled(&script.subject.command)?;
+        let mut argv = match launch.mode.as_ref().or(script.launch.mode.as_ref()) {
+            Some(mode) => {
+                let mut bindings = self.bindings().clone();
+                bindings.set("mode", mode.clone());
+                fill(&script.subject.command, &bindings)?
+            }
+            None => self.filled(&script.subject.command)?,
+        };
         for arg in &args {
             argv.push(self.inserted(arg)?);
+        }
+        if launch.parent || script.launch.parent {
+            let own = self.bindings().get("self").and_then(Datum::as_inserted).unwrap_or_default();
+            argv.splice(0..0, [own, "mock".to_owned(), crate::mocks::parent::NAME.to_owned()]);
         }
         let mut env = self.environment()?;
         for (key, value) in script.launch.env.iter().chain(&launch.env) {

@@ -91,6 +91,10 @@ pub enum Opening {
 pub struct Launch {
     /// The package in the place of `{package}`.
     pub package: Option<String>,
+    /// Whether a process of ours is its parent, which a `signal` goes to.
+    pub parent: bool,
+    /// What stands in the place of `{mode}`, where it is not the case's.
+    pub mode: Option<String>,
     /// Arguments after the command; replace the role's if given.
     pub args: Option<Vec<Text>>,
     /// Additions to the environment.

@@ -149,6 +149,8 @@ pub fn launch(table: &Table<'_>) -> Launch {
     let named = |pairs: Vec<(Text, Text)>| pairs.into_iter().map(|(key, value)| (key.text, value)).collect();
     let launch = Launch {
         package: table.text("package").map(|text| package(table, text)),
+        parent: table.flag("parent").unwrap_or_default(),
+        mode: table.text("mode").map(|text| text.text),
         args: table.has("args").then(|| table.texts("args")),
         env: named(pairs("env")),
         files: named(pairs("files")),

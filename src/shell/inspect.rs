@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::Path;
 
@@ -117,9 +118,22 @@ fn listening(pid: i32) -> Vec<String> {
     }
     for name in ["tcp", "tcp6"] {
         let listening = rows(&sockets(pid, name, &inodes), 3, "0A", 9, 1, &inodes);
-        found.extend(listening.into_iter().map(|address| format!("{name}:{address}")));
+        found.extend(listening.iter().filter_map(|address| Some(format!("tcp:{}", address_of(address)?))));
     }
     found
+}
+
+/// An address as the kernel's tables write it: words of 32 bits in the machine's order, then the port.
+fn address_of(text: &str) -> Option<SocketAddr> {
+    let (host, port) = text.split_once(':')?;
+    let word = |at: usize| u32::from_str_radix(host.get(at..at + 8)?, 16).ok();
+    let words = (0..host.len()).step_by(8).map(word).collect::<Option<Vec<_>>>()?;
+    let bytes: Vec<u8> = words.into_iter().flat_map(u32::to_ne_bytes).collect();
+    let host = match bytes.len() {
+        4 => IpAddr::from(<[u8; 4]>::try_from(bytes).ok()?),
+        _ => IpAddr::from(<[u8; 16]>::try_from(bytes).ok()?),
+    };
+    Some(SocketAddr::new(host, u16::from_str_radix(port, 16).ok()?))
 }
 
 /// A table of sockets, where any of these may be in it: it takes the kernel long to write one.
@@ -146,4 +160,18 @@ fn rows(
         (in_state && ours).then(|| fields.get(address_at).map_or(String::new(), |field| (*field).to_owned()))
     };
     text.lines().skip(1).filter_map(row).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(target_endian = "little")]
+    fn addresses_of_the_kernels_tables() {
+        let read = |text| address_of(text).map(|address| address.to_string()).unwrap_or_default();
+        assert_eq!(read("0100007F:1F90"), "127.0.0.1:8080");
+        assert_eq!(read("00000000000000000000000001000000:0050"), "[::1]:80");
+        assert_eq!(read("0000:"), "");
+    }
 }

@@ -1,6 +1,6 @@
 //! The virtual wires.
 
-use crate::actor::{Nanos, What, WireId};
+use crate::actor::{ActId, Nanos, What, WireId};
 
 /// What a link stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,10 +55,14 @@ pub(super) struct End {
     pub(super) reading: bool,
     /// What came while it did not read.
     pub(super) held: Vec<What>,
+    /// Who wrote that, and waits until it is read.
+    pub(super) owed: Vec<(usize, ActId)>,
+    /// The actor has closed it, so that it holds no descriptor any more.
+    pub(super) released: bool,
 }
 
 impl End {
     pub(super) fn new(link: usize, side: usize) -> Self {
-        Self { link, side, reading: true, held: Vec::new() }
+        Self { link, side, reading: true, held: Vec::new(), owed: Vec::new(), released: false }
     }
 }

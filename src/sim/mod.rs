@@ -237,7 +237,7 @@ impl World<'_> {
         let at = match at {
             Address::Tcp(text) if text.ends_with(":0") => {
                 self.next_port += 1;
-                Address::Tcp(format!("127.0.0.1:{}", self.next_port))
+                Address::Tcp(format!("{}:{}", text.trim_end_matches(":0"), self.next_port))
             }
             other => other,
         };
@@ -249,8 +249,9 @@ impl World<'_> {
     }
 
     fn connect(&mut self, me: usize, act: ActId, wire: WireId, addr: &Address) {
+        let everywhere = self.listeners.get(&everywhere(addr));
         let Some(&(owner, listener)) =
-            self.listeners.get(addr).filter(|(owner, _)| self.parties[*owner].alive)
+            self.listeners.get(addr).or(everywhere).filter(|(owner, _)| self.parties[*owner].alive)
         else {
             return self.fail(me, act, Failure::Peer, "connection refused");
         };
@@ -376,7 +377,10 @@ impl World<'_> {
             return self.die(me, Exit::Signal(9));
         }
         let at = self.links[link].next_time(side, self.now + LATENCY);
-        self.tell(at, me, What::Written { act });
+        match self.parties[party].ends.get_mut(&there).filter(|end| !end.reading) {
+            Some(reader) => reader.owed.push((me, act)),
+            None => drop(self.tell(at, me, What::Written { act })),
+        }
     }
 
     /// Schedules bytes; where wires coalesce, behind those that are still under way.
@@ -402,6 +406,11 @@ impl World<'_> {
         }
         let Some((link, party, there)) = self.other(me, wire) else { return };
         let side = self.parties[me].ends[&wire].side;
+        if matches!(how, CloseHow::Both | CloseHow::Reset)
+            && let Some(end) = self.parties[me].ends.get_mut(&wire)
+        {
+            end.released = true;
+        }
         let at = self.links[link].next_time(side, self.now + LATENCY);
         match how {
             CloseHow::Write if self.links[link].shut(side) => {
@@ -442,8 +451,12 @@ impl World<'_> {
         let Some(end) = self.parties[me].ends.get_mut(&wire) else { return };
         end.reading = reading;
         if reading {
+            let owed = std::mem::take(&mut end.owed);
             for what in std::mem::take(&mut end.held) {
                 self.tell(self.now, me, what);
+            }
+            for (writer, act) in owed {
+                self.tell(self.now, writer, What::Written { act });
             }
         }
     }
@@ -558,7 +571,7 @@ impl World<'_> {
                 let children = party.map(|party| self.parties[party].children.clone()).unwrap_or_default();
                 let children = children.into_iter().filter(|child| self.parties[*child].alive);
                 let listening = self.listeners.iter().filter(|(_, (owner, _))| Some(*owner) == party);
-                let listening = Datum::array(listening.map(|(at, _)| Datum::text(format!("{at:?}"))));
+                let listening = Datum::array(listening.map(|(at, _)| Datum::text(listed(at))));
                 let zero = || Datum::from(0_u64);
                 Datum::map([
                     ("alive", Datum::from(alive)),
@@ -568,7 +581,7 @@ impl World<'_> {
                     ("cpu_ms", zero()),
                     // An event costs a millisecond here.
                     ("busy_ms", Datum::from(busy)),
-                    ("fds", Datum::from(3_u64)),
+                    ("fds", Datum::from(party.map_or(0, |party| self.descriptors(party)))),
                     (
                         "children",
                         Datum::array(children.map(|child| Datum::map([("pid", Datum::from(child as u64))]))),
@@ -578,5 +591,30 @@ impl World<'_> {
             }
         };
         self.tell(self.now + LATENCY, me, What::Got { act, value: Value::Datum(datum) });
+    }
+    /// What a party holds open: its standard streams, its listeners, and connections that it has not closed.
+    fn descriptors(&self, party: usize) -> u64 {
+        let listeners = self.listeners.values().filter(|(owner, _)| *owner == party).count();
+        let open = |end: &&End| self.links[end.link].kind == LinkKind::Socket && !end.released;
+        3 + (listeners + self.parties[party].ends.values().filter(open).count()) as u64
+    }
+}
+
+/// The address of who listens on all addresses, at the port of this one.
+fn everywhere(at: &Address) -> Address {
+    match at {
+        Address::Tcp(text) => {
+            let port = text.rsplit_once(':').map_or("", |(_, port)| port);
+            Address::Tcp(format!("0.0.0.0:{port}"))
+        }
+        other => other.clone(),
+    }
+}
+
+/// An address as `inspect` names it.
+fn listed(at: &Address) -> String {
+    match at {
+        Address::Tcp(text) => format!("tcp:{text}"),
+        Address::Unix(path) | Address::Relay(path) => format!("unix:{path}"),
     }
 }

@@ -1,10 +1,11 @@
-//! `$in(a..b)`: a number within bounds, both included.
+//! `$in(a..b)`: a number within bounds, both included; `$in(A, B)`: bounds that are values, so may be bound names.
 
 use std::fmt::from_fn;
 use std::sync::Arc;
 
-use super::{Args, Built, Matcher, bounds_text, in_bounds};
-use crate::datum::{Datum, Mismatch, Scope, View};
+use super::{Arg, Args, Built, Matcher, bounds_text, in_bounds};
+use crate::datum::pattern::Names;
+use crate::datum::{Datum, Mismatch, MismatchKind, Pattern, Scope, View};
 
 #[derive(Debug)]
 struct In(Option<i128>, Option<i128>);
@@ -25,7 +26,33 @@ impl Matcher for In {
     }
 }
 
+/// Bounds that are known when it is asked.
+#[derive(Debug)]
+struct Between(Pattern, Pattern);
+
+impl Matcher for Between {
+    fn matches(&self, view: View<'_>, scope: &mut Scope<'_>) -> Result<(), Mismatch> {
+        let bound = |pattern: &Pattern| {
+            let value = pattern.value(scope.bindings).ok();
+            value.and_then(|value| value.as_int()).ok_or_else(|| {
+                Mismatch::new(MismatchKind::Value, "a number between two that are bound", view)
+            })
+        };
+        let inner = In(Some(bound(&self.0)?), Some(bound(&self.1)?));
+        inner.matches(view, scope)
+    }
+
+    fn names(&self, names: &mut Names) {
+        self.0.names(names);
+        self.1.names(names);
+    }
+}
+
 pub(super) fn build(args: Args<'_>) -> Built {
+    if let [Arg::Value(low), Arg::Value(high)] = args.args {
+        let (low, high) = (Args::pattern(low)?, Args::pattern(high)?);
+        return Ok(Arc::new(Between(low, high)));
+    }
     let (low, high) = args.bounds()?;
     Ok(Arc::new(In(low, high)))
 }

@@ -36,6 +36,7 @@ fn each_takes_what_it_names_and_nothing_else() {
         ("$not({\"a\": 1, ...})", "{\"a\": 2}", Some("{\"a\": 1, \"b\": 2}")),
         ("$in(1..5)", "5", Some("6")),
         ("$in(..5)", "-9", Some("\"5\"")),
+        ("$in(1, $get(seven))", "7", Some("8")),
         ("$len(2..)", "\"äö\"", Some("\"ä\"")),
         ("$get(seven)", "7", Some("8")),
         ("[$let(x), $get(x)]", "[4, 4]", Some("[4, 5]")),

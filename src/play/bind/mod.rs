@@ -170,6 +170,8 @@ fn lay_over(role: &Launch, scenario: &Launch) -> Launch {
     };
     Launch {
         package: scenario.package.clone().or_else(|| role.package.clone()),
+        parent: scenario.parent || role.parent,
+        mode: scenario.mode.clone().or_else(|| role.mode.clone()),
         args: scenario.args.clone().or_else(|| role.args.clone()),
         env: chain(&role.env, &scenario.env),
         files: chain(&role.files, &scenario.files),
