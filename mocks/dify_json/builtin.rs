@@ -1,6 +1,7 @@
 //! The plugin that `--builtin` serves: the tools of the conformance contract, without a process.
 
 use crate::datum::Datum;
+use crate::package::Files;
 
 /// One thing that a call gives, so many milliseconds after its request.
 #[derive(Clone, Debug)]
@@ -20,6 +21,38 @@ pub(super) enum Yield {
     End,
     /// The plugin's process ends.
     Die,
+}
+
+/// The actions that the package `catalogue` answers, from its table; none of any other package.
+pub(super) fn catalogue(files: &Files) -> Vec<Datum> {
+    let table = files.get("catalogue.json").and_then(|text| crate::codec::json::parse(text).ok());
+    table.as_ref().and_then(Datum::as_array).map(<[Datum]>::to_vec).unwrap_or_default()
+}
+
+/// The fields that an action of the table requires.
+pub(super) fn required<'a>(
+    catalogue: &'a [Datum],
+    kind: &str,
+    action: &str,
+) -> Option<(&'a Datum, Vec<String>)> {
+    let is = |entry: &&Datum, key: &str, value: &str| {
+        entry.get(key).is_some_and(|text| *text == Datum::text(value))
+    };
+    let entry = catalogue.iter().find(|entry| is(entry, "type", kind) && is(entry, "action", action))?;
+    let names = entry.get("required").and_then(Datum::as_array).unwrap_or_default();
+    Some((entry, names.iter().filter_map(Datum::as_text).map(|name| name.into_owned()).collect()))
+}
+
+/// Runs a request to an action of the table.
+pub(super) fn look_up(catalogue: &[Datum], kind: &str, action: &str, request: &Datum) -> Vec<Item> {
+    let Some((entry, names)) = required(catalogue, kind, action) else {
+        return fail("ValueError", format!("there is no action {kind}/{action}"));
+    };
+    let lacks = |name: &String| matches!(request.get(name), None | Some(Datum::Null));
+    match names.into_iter().filter(lacks).collect::<Vec<_>>() {
+        lacking if lacking.is_empty() => done(entry.get("answer").cloned()),
+        lacking => fail("ValidationError", format!("required: {}", lacking.join(", "))),
+    }
 }
 
 /// Runs a request to a catalogued action.

@@ -135,7 +135,7 @@ impl Role for Client {
         match what {
             What::Start { .. } => {
                 if let Some((peer, requests)) = self.first.take() {
-                    self.begin(None, &peer, requests, out);
+                    self.begin(None, &peer, requests, self.patience, out);
                 }
             }
             What::Bytes { wire: WireId::STDIO, bytes, .. } if self.serves => self.told(&bytes.0, out),
@@ -196,11 +196,24 @@ impl Client {
                 ),
                 other => Peer::At(other.and_then(Datum::as_text).unwrap_or_default().into_owned()),
             };
-            self.begin(number, &peer, requests, out);
+            let limit = asked.get("settings").and_then(|settings| settings.get("call_timeout"));
+            let limit = match limit {
+                Some(Datum::Float(seconds, _)) => Some(*seconds),
+                other => other.and_then(Datum::as_int).map(|seconds| seconds as f64),
+            };
+            let patience = limit.map_or(self.patience, |seconds| (seconds.max(0.0) * SECOND as f64) as Nanos);
+            self.begin(number, &peer, requests, patience, out);
         }
     }
 
-    fn begin(&mut self, number: Option<Datum>, peer: &Peer, requests: Vec<Datum>, out: &mut Acting<'_>) {
+    fn begin(
+        &mut self,
+        number: Option<Datum>,
+        peer: &Peer,
+        requests: Vec<Datum>,
+        patience: Nanos,
+        out: &mut Acting<'_>,
+    ) {
         self.next_wire += 1;
         let wire = WireId::own(self.next_wire);
         let to = match peer {
@@ -223,7 +236,9 @@ impl Client {
         self.sessions.insert(wire, session);
         out.act(Act::Open { wire, to });
         if !self.is("waits-for-ever") {
-            self.deadlines.push_back((out.now + self.patience, wire));
+            let due = out.now + patience;
+            let place = self.deadlines.partition_point(|(at, _)| *at <= due);
+            self.deadlines.insert(place, (due, wire));
             self.set_alarm(out);
         }
         if self.is("does-not-wait") {
@@ -331,14 +346,19 @@ impl Client {
     fn send(&mut self, wire: WireId, out: &mut Acting<'_>) {
         let same = self.is("one-id-for-all");
         let bare = self.is("request-left-out");
+        let renames = self.is("agent-strategy-is-agent");
         let Some(session) = self.sessions.get_mut(&wire).filter(|session| !session.sent) else { return };
         session.sent = true;
         for (number, request) in session.requests.iter().enumerate() {
             let number = if same { 0 } else { number };
             let field = |key: &str| request.get(key).cloned().unwrap_or_else(|| Datum::map::<String>([]));
+            let kind = match field("type") {
+                kind if renames && kind == Datum::text("agent_strategy") => Datum::text("agent"),
+                kind => kind,
+            };
             let mut fields = vec![
                 ("invoke_id", Datum::text(format!("r{number}"))),
-                ("type", field("type")),
+                ("type", kind),
                 ("action", field("action")),
             ];
             if !bare {

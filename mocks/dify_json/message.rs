@@ -87,3 +87,15 @@ pub(super) fn cut(line: &[u8], most: usize) -> Vec<u8> {
 pub(super) fn unescaped(line: &[u8]) -> Vec<u8> {
     String::from_utf8_lossy(line).replace("\\n", "\n").into_bytes()
 }
+
+/// The mutant that leaves out what is empty, false or 0.
+pub(super) fn without_empty(chunk: &Datum) -> Datum {
+    let is_empty = |value: &Datum| match value {
+        Datum::Null | Datum::Bool(false) => true,
+        Datum::Array(items, _) => items.is_empty(),
+        Datum::Map(entries, _) => entries.is_empty(),
+        other => other.as_int() == Some(0),
+    };
+    let entries = chunk.as_map().unwrap_or_default().iter().filter(|(_, value)| !is_empty(value));
+    Datum::Map(entries.cloned().collect(), crate::datum::Head::Preferred)
+}

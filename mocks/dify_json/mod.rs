@@ -27,7 +27,7 @@ pub const SERVER: Reference = Reference {
     make: server::make,
     subject: || SubjectOf {
         args: &["{package}", "-m", "{mode}", "--builtin"],
-        capabilities: &["conformance-plugin", "chooses-interpreter"],
+        capabilities: &["conformance-plugin", "chooses-interpreter", "catalogue"],
         ..SubjectOf::default()
     },
 };
@@ -45,5 +45,9 @@ pub const CLIENT: Reference = Reference {
             serve                 be a driver: operations `invoke` as JSON lines on standard input\n\
             --mutant NAME         deviate in one named way (see `plugfest list`)",
     make: client::make,
-    subject: || SubjectOf { driver: Some(&["serve"]), capabilities: &["tcp"], ..SubjectOf::default() },
+    subject: || SubjectOf {
+        driver: Some(&["serve"]),
+        capabilities: &["tcp", "settings"],
+        ..SubjectOf::default()
+    },
 };

@@ -40,6 +40,11 @@ impl Lines {
         Some((self.base + start as u64, trim(&self.buffer[start..end])))
     }
 
+    /// Bytes that have come of a line whose end has not.
+    pub fn unfinished(&self) -> usize {
+        self.buffer.len() - self.at
+    }
+
     /// What stands behind the last line end, and where; empty if the stream ended with one.
     pub fn rest(&mut self) -> (u64, &[u8]) {
         let start = std::mem::replace(&mut self.at, self.buffer.len());

@@ -3,7 +3,7 @@
 //! `good` is the conformance plugin of `fixtures/peers/dify-python`, file by file. The others are small: the manifest
 //! of a plugin `plugfest/conformance`, one entry point of a few lines, and what is wrong with them. The first line of
 //! these entry points says to our reference server, which has no Python behind its `--builtin`, what they do
-//! (`# plugfest: exits 3`, `# plugfest: silent`).
+//! (`# plugfest: exits 3`, `# plugfest: silent`, `# plugfest: catalogue`).
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -61,6 +61,7 @@ fn made() -> Vec<(&'static str, Vec<u8>)> {
         ("good", good),
         ("good-signed", super::pack_signed(&self::good()).unwrap_or_default()),
         ("slow-start", zip(&slow())),
+        ("catalogue", zip(&catalogue())),
         // What is no package.
         ("corrupt", b"this is no zip archive, although its name says so\n".to_vec()),
         ("cut", half),
@@ -114,6 +115,16 @@ fn slow() -> Files {
     let good = good();
     let main = String::from_utf8_lossy(&good["main.py"]).into_owned();
     with(good, "main.py", format!("# plugfest: takes 500 ms\nimport time\n\ntime.sleep(0.5)\n\n{main}"))
+}
+
+/// A plugin that answers every action, with no SDK behind it.
+fn catalogue() -> Files {
+    macro_rules! text {
+        ($path:literal) => {
+            include_str!(concat!("../../fixtures/peers/dify-catalogue/", $path)).to_owned()
+        };
+    }
+    with(small(&text!("main.py")), "catalogue.json", text!("catalogue.json"))
 }
 
 /// The conformance plugin's manifest, with an entry point of its own and no requirement.

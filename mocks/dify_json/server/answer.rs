@@ -1,7 +1,7 @@
 //! What the plugin says, and how its calls end.
 
 use super::{Call, Server, State};
-use crate::actor::{CloseHow, WireId};
+use crate::actor::{Act, CloseHow, Part, Pieces, WireId};
 use crate::datum::Datum;
 use crate::mocks::Acting;
 use crate::mocks::dify_json::builtin::Yield;
@@ -56,6 +56,7 @@ impl Server {
             _ if self.is("response-without-id") => String::new(),
             _ => call.id.clone(),
         };
+        let chunk = if self.is("empty-values-left-out") { message::without_empty(&chunk) } else { chunk };
         let mut line = message::line(
             &id,
             if self.is("type-misspelled") { "response" } else { "plugin_response" },
@@ -66,6 +67,20 @@ impl Server {
         }
         if self.is("line-ends-unescaped") {
             line = message::unescaped(&line);
+        }
+        if self.is("large-chunk-is-silence") && line.len() > 5 << 20 {
+            self.calls.remove(&session);
+            return;
+        }
+        if self.is("slow-reader-loses-chunks") {
+            if self.unread.len() >= 50 {
+                return;
+            }
+            let bytes = line.clone().into();
+            let pieces = Pieces::Whole;
+            let act = out.act(Act::Write { wire: call.client, part: Part::Main, bytes, pieces });
+            self.unread.insert(act);
+            return;
         }
         out.write(call.client, line.clone());
         if self.is("answers-to-all") {
@@ -138,6 +153,7 @@ impl Server {
         match wire {
             WireId::STDIO if self.settings.over_tcp => {}
             WireId::STDIO => self.leave(0, out),
+            _ if self.is("connections-kept") => {}
             _ => out.close(wire, CloseHow::Both),
         }
     }

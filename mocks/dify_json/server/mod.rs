@@ -6,7 +6,7 @@ mod start;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crate::actor::{Act, ActId, Actor, Exit, Nanos, Part, SECOND, What, WireId};
+use crate::actor::{Act, ActId, Actor, CloseHow, Exit, Nanos, Part, SECOND, What, WireId};
 use crate::codec::lines::Lines;
 use crate::datum::Datum;
 use crate::mocks::dify_json::builtin::{self, Entry, Yield};
@@ -35,12 +35,8 @@ pub(super) fn make(args: &[String]) -> Result<Box<dyn Actor>, String> {
         return Err(format!("there is no mutant `{mutant}`"));
     }
     let mode = option(&mut args, "-m").or(option(&mut args, "--mode")).unwrap_or_else(|| "stdio".into());
-    let over_tcp = match mode.as_str() {
-        "stdio" => false,
-        "tcp" => true,
-        other => return Err(format!("there is no mode `{other}`: stdio or tcp")),
-    };
-    let listen = option(&mut args, "--listen").unwrap_or_else(|| "127.0.0.1:0".into());
+    let usual = if mutant == "listens-everywhere" { "0.0.0.0:0" } else { "127.0.0.1:0" };
+    let listen = option(&mut args, "--listen").unwrap_or_else(|| usual.into());
     let python = option(&mut args, "--python");
     let is_builtin = flag(&mut args, "--builtin");
     let seconds = option(&mut args, "--ready-timeout").unwrap_or_else(|| "120".into());
@@ -55,7 +51,14 @@ pub(super) fn make(args: &[String]) -> Result<Box<dyn Actor>, String> {
         return Err("either --python PATH launches the plugin, or --builtin serves in its place".into());
     }
     Ok(actor(Server {
-        settings: Settings { package, over_tcp, listen, python, patience: patience * SECOND },
+        settings: Settings {
+            package,
+            over_tcp: mode == "tcp",
+            unknown_mode: (!["stdio", "tcp"].contains(&mode.as_str())).then_some(mode),
+            listen,
+            python,
+            patience: patience * SECOND,
+        },
         ..Server::of(mutant)
     }))
 }
@@ -64,6 +67,8 @@ pub(super) fn make(args: &[String]) -> Result<Box<dyn Actor>, String> {
 struct Settings {
     package: String,
     over_tcp: bool,
+    /// What `-m` said, where that is no mode.
+    unknown_mode: Option<String>,
     listen: String,
     python: Option<String>,
     patience: Nanos,
@@ -84,6 +89,8 @@ enum State {
 #[derive(Default)]
 struct Client {
     lines: Lines,
+    /// The rest of a line that is too long is passed over.
+    skips: bool,
     /// It sends nothing more.
     ended: bool,
     /// What comes from it is not taken any more (mutants).
@@ -104,6 +111,8 @@ struct Server {
     state: State,
     read: Option<ActId>,
     files: Files,
+    /// What the package `catalogue` answers.
+    catalogue: Vec<Datum>,
     env: BTreeMap<String, String>,
     complaint: String,
     plugin: Plugin,
@@ -117,6 +126,8 @@ struct Server {
     held: VecDeque<(WireId, Datum)>,
     /// Calls that have given a chunk (a mutant asks).
     answered: BTreeSet<u64>,
+    /// Chunks that no client has read (a mutant asks).
+    unread: BTreeSet<ActId>,
 }
 
 impl Server {
@@ -136,6 +147,9 @@ impl Role for Server {
                 self.env.clone_from(&given.env);
                 self.plugin = Plugin::new(given, "dify-json", 100);
                 self.clients.insert(WireId::STDIO, Client::default());
+                if self.settings.unknown_mode.is_some() && !self.is("mode-checked-late") {
+                    return self.refuse_mode(out);
+                }
                 self.read = Some(out.act(Act::Read { path: self.settings.package.clone() }));
             }
             What::Got { act, value } if self.read == Some(*act) => self.opened_package(value, out),
@@ -147,6 +161,7 @@ impl Role for Server {
             What::Ended { wire, part: Part::Main } => self.ended(*wire, out),
             What::Closed { wire, .. } => self.gone(*wire, out),
             What::Exited { wire, status } => self.exited(*wire, *status, out),
+            What::Written { act } => drop(self.unread.remove(act)),
             What::Signal { wire: WireId::STDIO, .. } if !self.is("term-ignored") => self.leave(0, out),
             _ => {}
         }
@@ -200,6 +215,9 @@ impl Server {
     fn gone(&mut self, wire: WireId, out: &mut Acting<'_>) {
         if self.is("reset-ends-server") {
             return self.leave(1, out);
+        }
+        if wire != WireId::STDIO && !self.is("connections-kept") {
+            out.close(wire, CloseHow::Both);
         }
         self.clients.remove(&wire);
     }

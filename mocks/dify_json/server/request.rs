@@ -7,15 +7,48 @@ use crate::mocks::Acting;
 use crate::mocks::dify_json::builtin::{self, Yield};
 use crate::mocks::dify_json::message::{self, Fault};
 
+/// The longest request, as of the deployed tool (run.go, line 64).
+const LONGEST: usize = 15 << 20;
+
 impl Server {
     pub(super) fn read_lines(&mut self, wire: WireId, out: &mut Acting<'_>) {
         let over_tcp = self.settings.over_tcp && wire == WireId::STDIO;
         while self.state == State::Serving && !over_tcp {
             let Some(client) = self.clients.get_mut(&wire).filter(|client| !client.deaf) else { return };
-            let Some((_, line)) = client.lines.next_line() else { return };
+            let Some((_, line)) = client.lines.next_line() else { return self.limit(wire, out) };
             let line = line.to_vec();
-            self.line(wire, &line, out);
+            match std::mem::take(&mut client.skips) {
+                true => {}
+                false if line.len() > self.longest() => self.refuse_long(wire, out),
+                false => self.line(wire, &line, out),
+            }
         }
+    }
+
+    /// Of a line that is too long nothing is kept.
+    fn limit(&mut self, wire: WireId, out: &mut Acting<'_>) {
+        let most = self.longest();
+        let Some(client) = self.clients.get_mut(&wire) else { return };
+        if !client.skips && client.lines.unfinished() <= most {
+            return;
+        }
+        client.lines.rest();
+        if !std::mem::replace(&mut client.skips, true) {
+            self.refuse_long(wire, out);
+        }
+    }
+
+    fn longest(&self) -> usize {
+        if self.is("four-mebibytes-at-most") { 4 << 20 } else { LONGEST }
+    }
+
+    fn refuse_long(&mut self, wire: WireId, out: &mut Acting<'_>) {
+        if self.is("deaf-after-a-long-line") {
+            return self.be_deaf_if("deaf-after-a-long-line", wire);
+        }
+        self.tell(wire, "info", "", "received request", out);
+        let text = format!("unmarshal json failed: a request has at most {} bytes", self.longest());
+        out.write(wire, message::error("", &text));
     }
 
     pub(super) fn line(&mut self, wire: WireId, line: &[u8], out: &mut Acting<'_>) {
@@ -79,7 +112,7 @@ impl Server {
     pub(super) fn invoke(&mut self, wire: WireId, request: Datum, out: &mut Acting<'_>) {
         let text = |key| message::text(&request, key);
         let (id, kind, action) = (text("invoke_id"), text("type"), text("action"));
-        if let Err(why) = crate::protocol::dify_json::known(&kind, &action) {
+        if let Err(why) = self.known(&kind, &action) {
             return match self.is("unknown-type-just-ends") {
                 true => out.write(wire, message::end(&id)),
                 false => out.write(wire, message::error(&id, &why)),
@@ -95,11 +128,16 @@ impl Server {
         let session = self.next_session;
         self.calls.insert(session, Call { client: wire, id });
         let body = request.get("request").cloned().unwrap_or(Datum::Null);
+        let body = if self.is("missing-fields-filled-in") { self.filled(&kind, &action, body) } else { body };
         if self.settings.python.is_some() {
             return self.plugin.request(session, &kind, &action, &body, out);
         }
         let (kind, action) = self.overridden(kind, action, &body);
-        for item in builtin::run(&kind, &action, &body) {
+        let items = match self.catalogue.as_slice() {
+            [] => builtin::run(&kind, &action, &body),
+            table => builtin::look_up(table, &kind, &action, &body),
+        };
+        for item in items {
             self.next_item += 1;
             self.schedule.insert((out.now + item.after * 1_000_000, self.next_item), (session, item.what));
         }
@@ -110,6 +148,28 @@ impl Server {
             self.reversed(session);
         }
         self.time(out);
+    }
+
+    /// Whether there is such an action; mutants know fewer.
+    fn known(&self, kind: &str, action: &str) -> Result<(), String> {
+        match (kind, action) {
+            ("agent_strategy", _) if self.is("agent-strategy-is-agent") => Err("unknown type".into()),
+            (_, "invoke_multimodal_embedding" | "invoke_multimodal_rerank")
+                if self.is("multimodal-actions-forgotten") =>
+            {
+                Err("unknown action".into())
+            }
+            _ => crate::protocol::dify_json::known(kind, action),
+        }
+    }
+
+    /// The mutant that gives an action what it lacks.
+    fn filled(&self, kind: &str, action: &str, body: Datum) -> Datum {
+        let Some((_, names)) = builtin::required(&self.catalogue, kind, action) else { return body };
+        let names = names.into_iter().filter(|name| body.get(name).is_none());
+        let added = names.map(|name| (Datum::text(name), Datum::text("")));
+        let fields = body.as_map().unwrap_or_default().iter().cloned().chain(added);
+        Datum::Map(fields.collect(), crate::datum::Head::Preferred)
     }
 
     /// The mutant whose `request` wins over the envelope.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{BUILTIN_START, CHECK, Client, LISTENER, Server, State};
-use crate::actor::{Act, Address, CloseHow, EVERYBODY, Exit, Value, WireId};
+use crate::actor::{Act, Address, CloseHow, EVERYBODY, Exit, Given, Value, WireId};
 use crate::datum::Datum;
 use crate::mocks::Acting;
 use crate::mocks::dify_json::builtin::{self, Entry};
@@ -36,6 +36,7 @@ impl Server {
         {
             return self.refuse("get declaration error", &why, out);
         }
+        self.catalogue = builtin::catalogue(&self.files);
         if self.is("banner-on-stdout") {
             out.print(b"dify plugin run\n".to_vec());
         }
@@ -85,8 +86,18 @@ impl Server {
         self.files.get("main.py").map(Vec::as_slice).unwrap_or_default()
     }
 
+    /// `-m` says nothing that there is.
+    pub(super) fn refuse_mode(&mut self, out: &mut Acting<'_>) {
+        let mode = self.settings.unknown_mode.clone().unwrap_or_default();
+        self.refuse("invalid run mode", &format!("`{mode}` is neither stdio nor tcp"), out);
+    }
+
     pub(super) fn serve(&mut self, out: &mut Acting<'_>) {
+        if self.settings.unknown_mode.is_some() {
+            return self.refuse_mode(out);
+        }
         self.state = State::Serving;
+        self.leave_behind(out);
         if self.settings.over_tcp {
             let at = Address::Tcp(self.settings.listen.clone());
             out.act(Act::Listen { wire: LISTENER, at, over_stale: false, mode: EVERYBODY });
@@ -95,6 +106,19 @@ impl Server {
         self.ready(WireId::STDIO, out);
         self.read_lines(WireId::STDIO, out);
         self.part_if_idle(WireId::STDIO, out);
+    }
+
+    /// The mutants that forget what they started or unpacked.
+    fn leave_behind(&self, out: &mut Acting<'_>) {
+        if self.is("plugin-left-behind") {
+            let argv = ["sleep", "60"].map(str::to_owned).to_vec();
+            let to = crate::actor::Target::Spawn { argv, env: BTreeMap::new(), dir: None };
+            out.act(Act::Open { wire: CHECK, to });
+        }
+        if self.is("folder-left-behind") {
+            let given = Given { env: self.env.clone(), ..Given::default() };
+            plugin::Plugin::new(&given, "left", 0).unpack(&self.files, out);
+        }
     }
 
     fn ready(&mut self, client: WireId, out: &mut Acting<'_>) {
