@@ -1,6 +1,7 @@
 //! References of the Dify session protocol.
 
 mod calls;
+mod catalogue;
 mod command;
 mod daemon;
 mod mutants;
@@ -30,7 +31,7 @@ pub const PLUGIN: Reference = Reference {
             --daemon-url U    serverless: where calls back are posted\n\
             --mutant NAME     deviate in one named way (see `plugfest list`)",
     make: plugin::make,
-    subject: || SubjectOf { capabilities: &["conformance-plugin"], ..SubjectOf::default() },
+    subject: || SubjectOf { capabilities: &["conformance-plugin", "catalogue"], ..SubjectOf::default() },
 };
 
 /// The fake daemon: launches any plugin command and invokes its tools, as an ideal daemon would.

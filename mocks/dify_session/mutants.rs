@@ -26,6 +26,12 @@ pub const MUTANTS: &[Mutant] = &[
     plugin("banner-on-stdout", "DIFY-LOCAL-START-02"),
     also(plugin("event-of-another-name", "DIFY-LOCAL-EVT-01"), &["DIFY-LOCAL-IO-01"]),
     also(plugin("stream-data-is-text", "DIFY-LOCAL-EVT-01"), &["DIFY-LOCAL-IO-01"]),
+    plugin("long-line-written", "DIFY-LOCAL-EVT-02"),
+    // The catalogue.
+    plugin("agent-strategy-is-agent", "DIFY-LOCAL-CAT-01"),
+    plugin("runtime-parameters-forgotten", "DIFY-LOCAL-CAT-02"),
+    plugin("missing-fields-filled-in", "DIFY-LOCAL-CAT-03"),
+    plugin("result-is-text", "DIFY-LOCAL-CAT-04"),
     // Start and heartbeat.
     plugin("no-heartbeat", "DIFY-LOCAL-START-01a"),
     plugin("first-heartbeat-late", "DIFY-LOCAL-START-01b"),
@@ -68,6 +74,7 @@ pub const MUTANTS: &[Mutant] = &[
     plugin("blob-in-one-chunk", "DIFY-LOCAL-BLOB-01"),
     plugin("noise-spoils-event", "DIFY-LOCAL-OUT-01"),
     plugin("end-of-input-is-polled", "DIFY-LOCAL-LIFE-01"),
+    plugin("outlives-its-parent", "DIFY-LOCAL-LIFE-02"),
     // Calls back.
     plugin("call-back-id-is-empty", "DIFY-BACK-REQ-01"),
     plugin("call-back-id-twice", "DIFY-BACK-REQ-01"),

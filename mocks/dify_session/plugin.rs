@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 
 use serde_json::{Value, json};
 
+use super::catalogue;
 use super::mutants::is_mutant;
 use super::tools::{self, Deed, Read};
 use crate::actor::{Actor, Exit, Given, Nanos, Part, SECOND, What, WireId};
@@ -14,6 +15,9 @@ use crate::codec::lines::Lines;
 use crate::mocks::{Acting, Role, actor, option};
 use crate::protocol::dify_session::message::{self, failure, line, session, text, unusable};
 use debug::Remote;
+
+/// The longest line that a daemon reads (internal/types/app/config.go, 228-234), with its end.
+const LONGEST: usize = 5 << 20;
 
 /// Makes a plugin from its command line.
 ///
@@ -92,7 +96,7 @@ impl Role for Plugin {
             }
             What::Ended { wire: WireId::STDIO, .. } if self.remote.is_some() => {}
             What::Ended { wire: WireId::STDIO, .. } if self.is("end-of-input-is-polled") => self.polls = true,
-            What::Ended { wire: WireId::STDIO, .. } => self.leaving = true,
+            What::Ended { wire: WireId::STDIO, .. } => self.leaving = !self.is("outlives-its-parent"),
             _ => self.connection(what, out),
         }
         self.reads_on(out);
@@ -230,14 +234,9 @@ impl Plugin {
         let text = |name: &str| {
             data[name].as_str().ok_or_else(|| ("ValidationError", format!("`{name}` is missing or no text")))
         };
-        match (text("type")?, text("action")?) {
-            ("tool", "invoke_tool") => {}
-            ("tool", "validate_tool_credentials") => {
-                let messages = vec![json!({"result": true})];
-                return text("provider").map(|_| Deed::Say { messages, gap: 0 });
-            }
-            ("tool", action) => return Err(("ValueError", format!("unknown action `{action}`"))),
-            (other, _) => return Err(("ValueError", format!("this plugin serves no type `{other}`"))),
+        let (kind, action) = (text("type")?, text("action")?);
+        if (kind, action) != ("tool", "invoke_tool") {
+            return catalogue::deed(kind, action, data, &self.mutant);
         }
         let (provider, tool) = (text("provider")?, text("tool")?);
         if !data["credentials"].is_object() || !data["tool_parameters"].is_object() {
@@ -263,6 +262,7 @@ impl Plugin {
                 }
                 self.say(id, messages, gap, out);
             }
+            Deed::Nothing => self.end(id, out),
             Deed::Raise { kind, message } => match self.mutant.as_str() {
                 "raise-ends-plugin" => out.exit(Exit::Code(1)),
                 "raise-is-success" => self.end(id, out),
@@ -301,8 +301,11 @@ impl Plugin {
         let (id, message) = (session.id.clone(), session.messages.pop_front());
         session.due = now + session.gap;
         let is_last = session.messages.is_empty();
-        if let Some(message) = message {
-            self.stream(&id, message, out);
+        let fits = message.is_none_or(|message| self.stream(&id, message, out));
+        if !fits {
+            self.sessions.remove(at);
+            self.fail(&id, "ValueError", "the message is longer than a line may be", out);
+            return true;
         }
         if is_last {
             self.sessions.remove(at);
@@ -398,7 +401,8 @@ impl Plugin {
         }
     }
 
-    fn stream(&mut self, id: &str, message: Value, out: &mut Acting<'_>) {
+    /// Gives a message; false, and nothing was given, if its line would be too long.
+    fn stream(&mut self, id: &str, message: Value, out: &mut Acting<'_>) -> bool {
         let id = if self.is("sessions-swapped") && id.ends_with('7') { "s1" } else { id };
         let mut event = session(id, "stream", message);
         match self.mutant.as_str() {
@@ -406,7 +410,16 @@ impl Plugin {
             "stream-data-is-text" => event["data"]["data"] = "hi".into(),
             _ => {}
         }
-        self.send(&event, out);
+        if self.web.is_some() {
+            self.respond(&event, out);
+            return true;
+        }
+        let line = line(&event);
+        let fits = line.len() <= LONGEST || self.is("long-line-written");
+        if fits {
+            self.send_line(line, true, out);
+        }
+        fits
     }
 
     fn fail(&mut self, id: &str, kind: &str, why: &str, out: &mut Acting<'_>) {
@@ -438,12 +451,18 @@ impl Plugin {
     }
 
     fn send(&mut self, value: &Value, out: &mut Acting<'_>) {
-        if self.web.is_some() {
-            return self.respond(value, out);
+        match self.web.is_some() {
+            true => self.respond(value, out),
+            false => self.send_line(line(value), value["event"] == "session", out),
         }
-        let mut bytes = self.spoilt.take().unwrap_or_default().into_bytes();
-        bytes.extend(line(value));
-        if self.is("answers-on-stderr") && value["event"] == "session" {
+    }
+
+    fn send_line(&mut self, line: Vec<u8>, is_session: bool, out: &mut Acting<'_>) {
+        let bytes = match self.spoilt.take() {
+            Some(spoilt) => [spoilt.into_bytes(), line].concat(),
+            None => line,
+        };
+        if self.is("answers-on-stderr") && is_session {
             return out.complain(&String::from_utf8_lossy(&bytes));
         }
         if let Some(wire) = self.wire {

@@ -15,6 +15,8 @@ const CHUNK: usize = 8192;
 pub(super) enum Deed {
     /// It gives these messages, so far apart.
     Say { messages: Vec<Value>, gap: Nanos },
+    /// It ends without a word.
+    Nothing,
     /// It raises an error.
     Raise { kind: &'static str, message: String },
     /// It gives this text after a time; `busy`: it computes meanwhile.
