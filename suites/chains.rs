@@ -96,6 +96,37 @@ fn dify_debug_daemon_waits_for_a_plugin_with_its_key() {
     echoes(&output);
 }
 
+/// The same over HTTP: the daemon starts the plugin as a server and takes its calls back as requests.
+fn serverless_daemon(invoke: &str, params: &str, plugin: &[&str]) -> Output {
+    let words =
+        ["mock", "dify-session", "daemon", "--serverless", "--invoke", invoke, "--params", params, "--"];
+    Command::new(PLUGFEST).args(words).args(plugin).output().expect("plugfest starts")
+}
+
+#[test]
+fn serverless_dify_daemon_and_reference_plugin() {
+    let plugin = [PLUGFEST, "mock", "dify-session", "plugin"];
+    echoes(&serverless_daemon("tool/echo", r#"{"text": "hi"}"#, &plugin));
+    let stored =
+        serverless_daemon("tool/back", r#"{"op": "storage-set", "key": "k", "value": "hi"}"#, &plugin);
+    assert!(text(&stored.stdout).contains("\"set\""), "{}", text(&stored.stderr));
+    let failed = serverless_daemon("tool/echo", "{}", &["false"]);
+    assert_eq!(failed.status.code(), Some(1), "{}", text(&failed.stderr));
+    let missing = serverless_daemon("tool/echo", "{}", &["no-such-command-here"]);
+    assert_eq!(missing.status.code(), Some(3), "{}", text(&missing.stderr));
+}
+
+#[test]
+fn serverless_dify_daemon_and_the_python_sdk() {
+    let Some(python) = set_up("dify-python", "venv/bin/python") else { return };
+    let plugin = [python.as_str(), &peer("dify-python/main.py")];
+    echoes(&serverless_daemon("tool/echo", r#"{"text": "hi"}"#, &plugin));
+    let params = r#"{"op": "storage-set", "key": "k", "value": "größe"}"#;
+    let stored = serverless_daemon("tool/back", params, &plugin);
+    assert_eq!(stored.status.code(), Some(0), "{}", text(&stored.stderr));
+    assert!(text(&stored.stdout).contains("\"set\""), "{}", text(&stored.stdout));
+}
+
 fn peer(path: &str) -> String {
     format!("{}/fixtures/peers/{path}", env!("CARGO_MANIFEST_DIR"))
 }

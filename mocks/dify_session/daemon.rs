@@ -455,7 +455,7 @@ impl Daemon {
             return;
         }
         let Some(plugin) = &self.plugin else { return };
-        let how = how_it_ended(plugin.killed.map_or(Err(status), Ok), &plugin.stderr);
+        let how = how_it_ended(plugin.killed.ok_or(status), &plugin.stderr);
         if !plugin.ready && plugin.stops.is_none() {
             return self.start_failed(&how, false, out);
         }

@@ -156,6 +156,9 @@ impl Daemon {
                 let own = remote.posts.iter().find(|(_, post)| post.opening == *act).map(|(wire, _)| *wire);
                 match own {
                     Some(wire) => self.post_broke(wire, &why.text, out),
+                    None if self.plugin.as_ref().is_some_and(|plugin| plugin.spawned == *act) => {
+                        return false;
+                    }
                     None => match remote.starts.take() {
                         Some(starts) => self.fail(&starts, &why.text, out),
                         None => return false,
@@ -178,16 +181,8 @@ impl Daemon {
         if wire == PROBE {
             out.close(PROBE, CloseHow::Unlisten);
             remote.url = format!("http://{at}");
-            let port = at.rsplit(':').next().unwrap_or_default();
-            let env = [
-                ("INSTALL_METHOD", "serverless"),
-                ("SERVERLESS_HOST", "127.0.0.1"),
-                ("SERVERLESS_PORT", port),
-                ("DIFY_PLUGIN_DAEMON_URL", &remote.at),
-            ];
             remote.look = Some(out.now + LOOK);
-            let env = env.map(|(name, value)| (name.to_owned(), value.to_owned()));
-            return self.launch_with(BTreeMap::from(env), Some(Value::Null), out);
+            return out.wake(out.now + LOOK);
         }
         remote.at = format!("http://{at}");
         if remote.url.is_empty() {
@@ -208,6 +203,26 @@ impl Daemon {
         let Some(once) = &self.once else { return };
         let data = data_of("tool".into(), "invoke_tool".into(), &once.request);
         self.invoke(Value::Null, data, out);
+    }
+
+    /// Starts the plugin where nobody listens any more, or looks whether it listens already.
+    fn look(&mut self, out: &mut Acting<'_>) {
+        let Some(remote) = &mut self.remote else { return };
+        if self.plugin.is_some() {
+            let (method, path) = ("GET", "/health");
+            let request = Request { method, path, headers: &[], body: None, session: None, tries: 1 };
+            return self.request(request, out);
+        }
+        let port = remote.url.rsplit(':').next().unwrap_or_default();
+        let env = [
+            ("INSTALL_METHOD", "serverless"),
+            ("SERVERLESS_HOST", "127.0.0.1"),
+            ("SERVERLESS_PORT", port),
+            ("DIFY_PLUGIN_DAEMON_URL", &remote.at),
+        ];
+        let env = env.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        remote.look = Some(out.now + LOOK);
+        self.launch_with(BTreeMap::from(env), Some(Value::Null), out);
     }
 
     /// Sends the request of a session, as its `tries`th.
@@ -262,9 +277,9 @@ impl Daemon {
             ("headers", Datum::map(fields)),
         ]);
         let request = request_bytes(&head, &host, body.map(Payload::from), &|_| None).unwrap_or_default();
-        let mut codec = Http1::client(Box::new(|_: &Asked, head: &Datum| {
+        let mut codec = Http1::client(Box::new(|asked: &Asked, head: &Datum| {
             match head.get("status").and_then(Datum::as_int) {
-                Some(200..=299) => Format::Lines,
+                Some(200..=299) if !asked.path.ends_with("/health") => Format::Lines,
                 _ => Format::Bytes,
             }
         }));
@@ -292,7 +307,11 @@ impl Daemon {
                         self.post_fails(wire, "PluginRuntimeError: the function failed", out);
                     }
                 }
-                Ok(message) if message.kind == Kind::Message && (200..300).contains(&post.status) => {
+                Ok(message)
+                    if message.kind == Kind::Message
+                        && post.session.is_some()
+                        && (200..300).contains(&post.status) =>
+                {
                     let value = serde_json::from_slice(&json_bytes(&message.datum)).unwrap_or(Value::Null);
                     self.post_line(wire, value, out);
                 }
@@ -454,8 +473,7 @@ impl Daemon {
     pub(super) fn web_time(&mut self, out: &mut Acting<'_>) {
         let Some(remote) = &mut self.remote else { return };
         if remote.look.take_if(|at| *at <= out.now).is_some() {
-            let (method, path) = ("GET", "/health");
-            self.request(Request { method, path, headers: &[], body: None, session: None, tries: 1 }, out);
+            self.look(out);
         }
         let Some(remote) = &mut self.remote else { return };
         let retries = std::mem::take(&mut remote.retries);
