@@ -188,7 +188,8 @@ impl Assets {
     }
 }
 
-/// Who is refused waits longer before it connects again: of five pauses the last is longer than the first by half.
+/// Who is refused waits longer before it connects again: of five pauses the last is longer by half than the middle one of
+/// the first three.
 #[derive(Default)]
 pub(super) struct Patience {
     now: Nanos,
@@ -205,17 +206,19 @@ impl Watch for Patience {
             return Ok(());
         }
         self.connected.push(self.now);
-        let [first, second, .., before, last] = self.connected[..] else { return Ok(()) };
-        let (begun, now) = (second - first, last - before);
-        if self.connected.len() == 6 && now < begun + begun / 2 {
-            let millis = |time: Nanos| time / 1_000_000;
-            return Err(format!(
-                "refused five times it came again after {} ms, at first after {} ms",
-                millis(now),
-                millis(begun)
-            ));
+        let [first, second, third, fourth, fifth, sixth] = self.connected[..] else { return Ok(()) };
+        let mut begun = [second - first, third - second, fourth - third];
+        begun.sort_unstable();
+        let (usual, last) = (begun[1], sixth - fifth);
+        if last >= usual + usual / 2 {
+            return Ok(());
         }
-        Ok(())
+        let millis = |time: Nanos| time / 1_000_000;
+        Err(format!(
+            "refused five times it came again after {} ms, as before after {}",
+            millis(last),
+            millis(usual)
+        ))
     }
 }
 
@@ -280,6 +283,8 @@ mod tests {
         assert_eq!(knocks(&[0, 1, 3, 7, 15, 31, 63]), Ok(()));
         assert_eq!(knocks(&[0, 5, 10, 15, 20]), Ok(()), "it may have given up");
         assert!(knocks(&[0, 5, 10, 15, 20, 25]).is_err());
+        assert!(knocks(&[0, 1, 101, 201, 301, 401]).is_err(), "once it did not wait at all");
+        assert_eq!(knocks(&[0, 10, 30, 70, 110, 150]), Ok(()), "it has come to its longest pause");
     }
 
     #[test]
