@@ -377,8 +377,11 @@ impl<'a> Table<'a> {
         texts.iter().filter_map(closed).collect()
     }
 
-    /// One value that an act sends.
+    /// One value that an act sends; a list of them is a mistake.
     pub fn closed_pattern(&self, key: &'static str) -> Option<Pattern> {
+        if let [_, second, ..] = self.texts(key).as_slice() {
+            self.problem(second.span.clone(), format!("`{key}` takes one value, not a list of them"));
+        }
         self.closed_patterns(key).pop()
     }
 
