@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::actor::{Actor, Doing, Event};
+use crate::actor::{Act, Actor, Doing, Event, What};
 use crate::play::{CaseName, Knobs, Outcome, Play, Script};
 use crate::requirement::{Level, Registry};
 use crate::scenario::{Suite, read_rules, scenario};
@@ -21,9 +21,15 @@ pub const FORMAT: u32 = 1;
 /// Takes what happens to an actor.
 pub trait Record {
     /// An event that was delivered.
-    fn event(&mut self, event: &Event);
+    fn event(&mut self, event: Event);
     /// What the actor did about it.
     fn doing(&mut self, doing: &Doing);
+}
+
+/// Keeps nothing.
+impl Record for () {
+    fn event(&mut self, _: Event) {}
+    fn doing(&mut self, _: &Doing) {}
 }
 
 /// Everything that a stored run needs to be judged without the corpus that it came from.
@@ -78,6 +84,17 @@ pub enum Line {
     Event(Event),
     /// What was done about it.
     Doing(Doing),
+}
+
+impl Line {
+    /// How much it holds, in bytes: those that came or are to be sent.
+    pub(crate) fn size(&self) -> usize {
+        match self {
+            Line::Event(Event { what: What::Bytes { bytes, .. }, .. }) => bytes.0.len(),
+            Line::Doing(Doing { act: Act::Write { bytes, .. }, .. }) => bytes.held(),
+            _ => 0,
+        }
+    }
 }
 
 impl Header {
@@ -157,21 +174,9 @@ pub struct Memory {
     pub lines: Vec<Line>,
 }
 
-impl Memory {
-    /// Tells another record all of it.
-    pub fn tell(&self, record: &mut impl Record) {
-        for line in &self.lines {
-            match line {
-                Line::Event(event) => record.event(event),
-                Line::Doing(doing) => record.doing(doing),
-            }
-        }
-    }
-}
-
 impl Record for Memory {
-    fn event(&mut self, event: &Event) {
-        self.lines.push(Line::Event(event.clone()));
+    fn event(&mut self, event: Event) {
+        self.lines.push(Line::Event(event));
     }
 
     fn doing(&mut self, doing: &Doing) {
@@ -179,54 +184,10 @@ impl Record for Memory {
     }
 }
 
-/// What happens in a run, on its way to a file. The first error is kept; what was written before it stays.
-pub struct Spool<W: Write> {
-    out: W,
-    error: Option<std::io::Error>,
-}
-
-impl<W: Write> Spool<W> {
-    /// Writes what comes behind the header.
-    pub fn new(out: W) -> Self {
-        Self { out, error: None }
-    }
-
-    /// What was written to, flushed; or the first error.
-    pub fn finish(mut self) -> Result<W, std::io::Error> {
-        let flushed = self.out.flush();
-        self.error.map_or(flushed, Err).map(|()| self.out)
-    }
-
-    fn line<T: Serialize>(&mut self, value: &T) {
-        if self.error.is_some() {
-            return;
-        }
-        self.error = write_line(&mut self.out, value).err();
-    }
-}
-
 /// Writes a line of a transcript.
-fn write_line(mut out: impl Write, value: &impl Serialize) -> Result<(), std::io::Error> {
+pub(crate) fn write_line(mut out: impl Write, value: &impl Serialize) -> Result<(), std::io::Error> {
     serde_json::to_writer(&mut out, value)?;
     out.write_all(b"\n")
-}
-
-/// A line that is written without a copy of what it holds.
-#[derive(Serialize)]
-#[serde(rename_all = "kebab-case")]
-enum LineRef<'a> {
-    Event(&'a Event),
-    Doing(&'a Doing),
-}
-
-impl<W: Write> Record for Spool<W> {
-    fn event(&mut self, event: &Event) {
-        self.line(&LineRef::Event(event));
-    }
-
-    fn doing(&mut self, doing: &Doing) {
-        self.line(&LineRef::Doing(doing));
-    }
 }
 
 /// Reads a stored run.

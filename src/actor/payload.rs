@@ -136,6 +136,12 @@ impl Payload {
         }
     }
 
+    /// How many bytes it keeps in memory.
+    pub(crate) fn held(&self) -> usize {
+        let held = |piece: &Piece| if let Piece::Bytes(blob) = piece { blob.0.len() } else { 0 };
+        self.pieces.iter().map(held).sum()
+    }
+
     /// All bytes, given those of the packages.
     ///
     /// # Errors

@@ -4,12 +4,11 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
 
 use super::{Wrong, known, say};
-use crate::actor::{Actor, Doing, Event, Exit, Given};
+use crate::actor::{Actor, Exit, Given};
 use crate::exit;
 use crate::mocks;
 use crate::shell::load::{Unmeasured, measure};
 use crate::shell::{Shell, environment};
-use crate::transcript::Record;
 
 /// Which reference, and its own arguments.
 #[derive(clap::Args, Debug)]
@@ -18,14 +17,6 @@ pub struct Args {
     /// The suite, the role, then the reference's own arguments; `--help` after them tells which.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     pub(super) words: Vec<String>,
-}
-
-/// Nothing is kept of a reference's run.
-struct Nothing;
-
-impl Record for Nothing {
-    fn event(&mut self, _: &Event) {}
-    fn doing(&mut self, _: &Doing) {}
 }
 
 /// Runs a reference on our own standard streams.
@@ -90,7 +81,7 @@ fn run(mut actor: Box<dyn Actor>, words: Vec<String>) -> Result<i32, Wrong> {
             .map_or(0, |since| since.as_secs()),
         values: values.into_iter().chain([("pid".to_owned(), std::process::id().to_string())]).collect(),
     };
-    let ended = runtime.block_on(shell.run(actor.as_mut(), &mut Nothing));
+    let ended = runtime.block_on(shell.run(actor.as_mut(), &mut ()));
     runtime.shutdown_background();
     Ok(match ended {
         Some(Exit::Code(code)) => code,

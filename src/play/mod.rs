@@ -234,11 +234,6 @@ impl Play {
         &self.chart
     }
 
-    /// Whether anything that is wrong was found so far.
-    pub fn has_findings(&self) -> bool {
-        !self.findings.is_empty()
-    }
-
     /// What was found out so far.
     pub fn outcome(&self) -> Outcome {
         Outcome { findings: self.findings.clone(), traits: self.traits.clone(), notes: self.notes.clone() }

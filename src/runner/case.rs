@@ -16,7 +16,7 @@ use crate::play::{Breach, LaneSource, Play, Script};
 use crate::scenario::{Source, Suite};
 use crate::shell::{LONGEST_PATH, Shell};
 use crate::sim::{self, Faults, Setting, SimEnd};
-use crate::transcript::{Header, Memory, Record, Spool};
+use crate::transcript::{Header, Record};
 
 /// How the subject is reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,10 +45,10 @@ pub(super) fn play(
     let folder = case_folder(&options.folder);
     let transcript = folder.with_extension("jsonl");
     let header = || Header::new(suite, script).line();
-    let mut spool = Spool::new(Draft::new(&transcript, &script.subject.secrets, &header));
+    let mut draft = Draft::new(&transcript, &script.subject.secrets, &header);
     let played = catch_unwind(AssertUnwindSafe(|| match (&options.vehicle, runtime) {
-        (Vehicle::Simulator(faults), _) => simulate(script, faults.clone(), &mut spool),
-        (Vehicle::Process, Some(runtime)) => runtime.block_on(shell(script, options, &folder, &mut spool)),
+        (Vehicle::Simulator(faults), _) => simulate(script, faults.clone(), &mut draft),
+        (Vehicle::Process, Some(runtime)) => runtime.block_on(shell(script, options, &folder, &mut draft)),
         (Vehicle::Process, None) => Err("no runtime could be made".into()),
     }));
     if options.vehicle == Vehicle::Process {
@@ -79,14 +79,14 @@ pub(super) fn play(
             result.reason = format!("a defect of plugfest: {}", text.unwrap_or_default());
         }
     }
-    store(spool, &mut result, &transcript);
+    store(draft, &mut result, &transcript);
     result
 }
 
 /// Keeps the transcript of a case that somebody may want to look into.
-fn store(spool: Spool<Draft<'_>>, result: &mut CaseResult, transcript: &Path) {
+fn store(draft: Draft<'_>, result: &mut CaseResult, transcript: &Path) {
     let is_good = matches!(result.verdict, Verdict::Pass | Verdict::NotRun) && result.findings.is_empty();
-    let stored = spool.finish().and_then(|draft| if is_good { draft.discard() } else { draft.keep() });
+    let stored = if is_good { draft.discard() } else { draft.keep() };
     if let Err(error) = stored {
         result.verdict = Verdict::Inconclusive;
         result.reason = format!("the transcript cannot be written: {error}");
@@ -122,17 +122,12 @@ fn judge(result: &mut CaseResult, script: &Script, play: &Play, every_exchange: 
     }
 }
 
-fn simulate(script: &Arc<Script>, faults: Faults, spool: &mut impl Record) -> Result<Play, String> {
+fn simulate(script: &Arc<Script>, faults: Faults, record: &mut impl Record) -> Result<Play, String> {
     let mut play = Play::new(script.clone());
     let packages = crate::mocks::package;
     let setting =
         Setting { programs: &crate::mocks::program, packages: &packages, faults, seed: script.knobs.seed };
-    let mut memory = Memory::default();
-    let end = sim::run(&mut play, &setting, &mut memory);
-    if end != SimEnd::Finished || !play.is_done() || play.has_findings() {
-        memory.tell(spool);
-    }
-    match end {
+    match sim::run(&mut play, &setting, record) {
         SimEnd::Finished => Ok(play),
         SimEnd::Stuck => Err("the simulation stood still before the case was over".into()),
         SimEnd::Endless => Err("the simulation did not come to an end".into()),
@@ -159,11 +154,11 @@ async fn shell(
     script: &Arc<Script>,
     options: &Options,
     folder: &Path,
-    spool: &mut impl Record,
+    record: &mut impl Record,
 ) -> Result<Play, String> {
     let mut play = Play::new(script.clone());
     let world = world(script, options, folder)?;
-    world.run(&mut play, spool).await;
+    world.run(&mut play, record).await;
     if script.subject.attach.is_none() {
         super::stop::stop(&script.subject, &world.given.values).await?;
     }

@@ -16,7 +16,6 @@ use crate::plan::{Case, Fate, not_attached};
 use crate::play::{LaneSource, Script, starting_acts};
 use crate::scenario::{Isolation, Source, Verb};
 use crate::subject::Attach;
-use crate::transcript::Record;
 
 /// How often it is looked whether the process is still wanted.
 const LOOK: Nanos = SECOND / 50;
@@ -185,7 +184,8 @@ fn start(script: &Arc<Script>, options: &Options) -> Option<Running> {
             Keeper { doings: Doings::default(), acts, process: None, life: shared.clone(), term, told: None };
         if let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() {
             runtime.block_on(async {
-                world.run(&mut keeper, &mut Unrecorded).await;
+                // Nobody judges the process by itself.
+                world.run(&mut keeper, &mut ()).await;
                 let _ = super::stop::stop(&subject, &values).await;
             });
         }
@@ -248,12 +248,4 @@ impl Actor for Keeper {
             _ => {}
         }
     }
-}
-
-/// Nobody judges the process by itself.
-struct Unrecorded;
-
-impl Record for Unrecorded {
-    fn event(&mut self, _: &Event) {}
-    fn doing(&mut self, _: &Doing) {}
 }

@@ -272,7 +272,7 @@ impl World<'_> {
         self.seq += 1;
         let mut doings = Vec::new();
         self.actor.on(&event, &mut doings);
-        self.record.event(&event);
+        self.record.event(event);
         for doing in doings {
             self.record.doing(&doing);
             self.perform(doing);

@@ -176,7 +176,7 @@ impl World<'_> {
         let mut doings = Vec::new();
         party.actor().on(&event, &mut doings);
         if index == 0 {
-            self.record.event(&event);
+            self.record.event(event);
             doings.iter().for_each(|doing| self.record.doing(doing));
         }
         for doing in doings {
