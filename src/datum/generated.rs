@@ -1,6 +1,11 @@
 //! Long values that are described instead of stored.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
+
+/// About how many bytes are compared at once.
+const BLOCK: usize = 16 << 10;
 
 /// A text or byte string given by a rule: `$gen(text, n)`, `$gen(bytes, n)`, `$gen(repeat, "xy", n)`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -41,17 +46,21 @@ impl Generated {
 
     /// Appends `length` bytes from `start` on.
     pub fn copy(&self, start: u64, length: usize, out: &mut Vec<u8>) {
-        match self {
-            Self::Text(_) => out.resize(out.len() + length, b'a'),
-            Self::Bytes(_) => out.extend((start..start + length as u64).map(|k| (k % 251) as u8)),
-            Self::Repeat(unit, _) => cycle(unit.as_bytes(), start, length, out),
-            Self::RepeatBytes(unit, _) => cycle(unit, start, length, out),
+        let period = self.period();
+        let phase = (start % period.len().max(1) as u64) as usize;
+        out.reserve(length);
+        // What was copied is copied again, twice as much each time.
+        let (end, first) = (out.len() + length, out.len());
+        out.extend(period.iter().cycle().skip(phase).take(length.min(period.len())));
+        while out.len() < end && out.len() > first {
+            let copied = out.len() - first;
+            out.extend_from_within(first..first + copied.min(end - out.len()));
         }
     }
 
     /// All of it, in memory.
     pub fn to_vec(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(self.len() as usize);
+        let mut out = Vec::new();
         self.copy(0, self.len() as usize, &mut out);
         out
     }
@@ -61,23 +70,21 @@ impl Generated {
         if bytes.len() as u64 != self.len() {
             return false;
         }
+        let period = self.period().len().max(1);
+        let mut block = Vec::new();
+        self.copy(0, bytes.len().min(BLOCK.next_multiple_of(period)), &mut block);
+        bytes.chunks(block.len().max(1)).all(|chunk| *chunk == block[..chunk.len()])
+    }
+
+    /// The bytes that come again and again.
+    fn period(&self) -> Cow<'_, [u8]> {
         match self {
-            Self::Text(_) => bytes.iter().all(|byte| *byte == b'a'),
-            Self::Bytes(_) => bytes.iter().enumerate().all(|(k, byte)| *byte == (k % 251) as u8),
-            Self::Repeat(unit, _) => {
-                bytes.chunks_exact(unit.len().max(1)).all(|chunk| chunk == unit.as_bytes())
-            }
-            Self::RepeatBytes(unit, _) => bytes.chunks_exact(unit.len().max(1)).all(|chunk| chunk == unit),
+            Self::Text(_) => Cow::Borrowed(b"a"),
+            Self::Bytes(_) => Cow::Owned((0..251).collect()),
+            Self::Repeat(unit, _) => Cow::Borrowed(unit.as_bytes()),
+            Self::RepeatBytes(unit, _) => Cow::Borrowed(unit),
         }
     }
-}
-
-fn cycle(unit: &[u8], start: u64, length: usize, out: &mut Vec<u8>) {
-    if unit.is_empty() {
-        return;
-    }
-    let phase = (start % unit.len() as u64) as usize;
-    out.extend(unit.iter().cycle().skip(phase).take(length));
 }
 
 #[cfg(test)]
@@ -86,13 +93,29 @@ mod tests {
 
     #[test]
     fn a_part_is_a_slice_of_the_whole() {
-        for generated in [Generated::Text(9), Generated::Bytes(600), Generated::Repeat("xyz".into(), 5)] {
+        let all = [
+            Generated::Text(9),
+            Generated::Bytes(600),
+            Generated::Bytes(100_000),
+            Generated::Repeat("xyz".into(), 5),
+            Generated::RepeatBytes(vec![0xff, 7], 50_000),
+        ];
+        for generated in all {
             let whole = generated.to_vec();
             assert!(generated.equals(&whole));
-            let mut part = Vec::new();
-            generated.copy(4, 5, &mut part);
-            assert_eq!(part, whole[4..9]);
+            for (start, length) in [(4, 5), (0, 0), (3, 6)] {
+                let mut part = b"before".to_vec();
+                generated.copy(start, length, &mut part);
+                assert_eq!(part[6..], whole[start as usize..start as usize + length]);
+            }
         }
+    }
+
+    #[test]
+    fn what_repeats_nothing_is_empty() {
+        let nothing = Generated::Repeat(String::new(), 7);
+        assert_eq!(nothing.to_vec(), b"");
+        assert!(nothing.equals(b"") && !nothing.equals(b"x"));
     }
 
     #[test]
@@ -101,5 +124,10 @@ mod tests {
         bytes[299] ^= 1;
         assert!(!Generated::Bytes(300).equals(&bytes));
         assert!(!Generated::Text(3).equals(b"aa"));
+        for place in [0, 20_000, 49_999] {
+            let mut bytes = Generated::Repeat("abé".into(), 12_500).to_vec();
+            bytes[place] ^= 1;
+            assert!(!Generated::Repeat("abé".into(), 12_500).equals(&bytes));
+        }
     }
 }
