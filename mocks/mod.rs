@@ -8,6 +8,7 @@ pub mod arcaflow;
 pub mod dify_json;
 pub mod dify_session;
 pub mod dify_sri;
+mod encoded;
 pub mod parent;
 mod percent;
 mod plugin;

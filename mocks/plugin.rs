@@ -6,10 +6,11 @@
 use std::collections::BTreeMap;
 
 use crate::actor::{Act, Given, Payload, Target, WireId};
-use crate::codec::json::{self, parse};
+use crate::codec::json::parse;
 use crate::codec::lines::Lines;
 use crate::datum::Datum;
 use crate::mocks::Acting;
+use crate::mocks::encoded::json_line;
 use crate::package::Files;
 
 /// Exits with a reason where a requirement is not installed: nothing is fetched. Where neither `packaging` nor pip is
@@ -200,19 +201,10 @@ fn envelope(session: u64, event: &str, data: Datum) -> Payload {
         ("event", Datum::text(event)),
         ("data", data),
     ]);
-    Payload::from((text_of(&message) + "\n").into_bytes())
+    Payload::from(json_line(&message))
 }
 
 /// A text of a message; empty where there is none.
 pub(super) fn text(message: &Datum, key: &str) -> String {
     message.get(key).and_then(Datum::as_text).unwrap_or_default().into_owned()
-}
-
-/// A value as JSON.
-pub(super) fn text_of(datum: &Datum) -> String {
-    let mut bytes = Vec::new();
-    match json::encode(datum, &mut bytes) {
-        Ok(()) => String::from_utf8_lossy(&bytes).into_owned(),
-        Err(why) => why,
-    }
 }

@@ -3,6 +3,7 @@
 use crate::actor::Payload;
 use crate::codec::http1::response_bytes;
 use crate::datum::Datum;
+use crate::mocks::encoded::json_bytes;
 use crate::mocks::percent;
 
 /// The first value of a header, its name in lower case.
@@ -41,15 +42,6 @@ pub(in crate::mocks) fn json(status: i64, value: &Datum) -> Payload {
 /// A response that tells what is wrong.
 pub(in crate::mocks) fn refusal(status: i64, why: &str) -> Payload {
     json(status, &Datum::map([("error", Datum::text(why))]))
-}
-
-/// A value as JSON.
-pub(in crate::mocks) fn json_bytes(value: &Datum) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    match crate::codec::json::encode(value, &mut bytes) {
-        Ok(()) => bytes,
-        Err(why) => why.into_bytes(),
-    }
 }
 
 /// The head of a response whose body is sent in chunks.

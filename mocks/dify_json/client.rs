@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::message::{self, text};
+use super::message::text;
 use super::mutants::is_mutant;
 use crate::actor::{Act, Actor, Address, CloseHow, Exit, Nanos, Part, SECOND, Target, What, WireId};
 use crate::codec::json;
 use crate::codec::lines::Lines;
 use crate::datum::Datum;
+use crate::mocks::encoded::json_line;
 use crate::mocks::{Acting, Role, actor, flag, option};
 
 /// How long a call may take (`--timeout`).
@@ -256,7 +257,7 @@ impl Client {
         }
         for message in lines {
             match message {
-                Some(message) => self.message(wire, &message, out),
+                Some(message) => self.message(wire, message, out),
                 None if self.is("no-json-is-fatal") => return self.lost(wire, "a line is no JSON", out),
                 None => {}
             }
@@ -264,23 +265,22 @@ impl Client {
         self.finish(wire, out);
     }
 
-    fn message(&mut self, wire: WireId, message: &Datum, out: &mut Acting<'_>) {
+    fn message(&mut self, wire: WireId, mut message: Datum, out: &mut Acting<'_>) {
         let Some(session) = self.sessions.get_mut(&wire) else { return };
-        let (kind, id) = (text(message, "type"), text(message, "invoke_id"));
-        let none = Datum::map::<String>([]);
-        let response = message.get("response").unwrap_or(&none);
+        let (kind, id) = (text(&message, "type"), text(&message, "invoke_id"));
+        let response = message.take("response").unwrap_or_else(|| Datum::map::<String>([]));
         match kind.as_str() {
             "plugin_ready" if !session.ready => {
                 session.ready = true;
                 return self.send(wire, out);
             }
             "error" if !session.ready && self.mutant == "failed-start-is-passed-over" => return,
-            "error" if !session.ready => return self.lost(wire, &text(response, "error"), out),
+            "error" if !session.ready => return self.lost(wire, &text(&response, "error"), out),
             "info" if response.get("port").is_some() && !session.ready && session.server == Some(wire) => {
                 if self.mutant == "announcement-is-passed-over" {
                     return;
                 }
-                return self.follow(wire, response, out);
+                return self.follow(wire, &response, out);
             }
             _ => {}
         }
@@ -300,12 +300,12 @@ impl Client {
             return;
         };
         match kind.as_str() {
-            "info" if self.mutant == "info-with-id-is-an-answer" => call.chunks.push(response.clone()),
+            "info" if self.mutant == "info-with-id-is-an-answer" => call.chunks.push(response),
             "plugin_response" => {
-                if *response == Datum::Null && self.mutant == "null-response-is-an-error" {
+                if response == Datum::Null && self.mutant == "null-response-is-an-error" {
                     call.error = Some("a response is null".into());
                 }
-                call.chunks.push(response.clone());
+                call.chunks.push(response);
             }
             "plugin_invoke_end" => {
                 if call.chunks.is_empty() && self.mutant == "empty-success-is-an-error" {
@@ -314,7 +314,7 @@ impl Client {
                 call.is_over = true;
             }
             "error" => {
-                call.error = Some(text(response, "error"));
+                call.error = Some(text(&response, "error"));
                 call.is_over = self.mutant != "error-waits-for-the-end";
                 if self.mutant == "error-is-a-chunk" {
                     call.error = None;
@@ -364,7 +364,7 @@ impl Client {
             if !bare {
                 fields.push(("request", field("request")));
             }
-            out.write(wire, (message::json_of(&Datum::map(fields)) + "\n").into_bytes());
+            out.write(wire, json_line(&Datum::map(fields)));
         }
     }
 
@@ -375,8 +375,7 @@ impl Client {
         }
         let Some(session) = self.sessions.get_mut(&wire) else { return };
         if !session.sent {
-            let answer = Datum::map([("error", Datum::text(why))]);
-            return self.answer(wire, answer, true, out);
+            return self.answer(wire, ("error", Datum::text(why)), true, out);
         }
         for call in session.calls.iter_mut().filter(|call| !call.is_over) {
             call.error.get_or_insert_with(|| why.to_owned());
@@ -386,26 +385,24 @@ impl Client {
     }
 
     fn finish(&mut self, wire: WireId, out: &mut Acting<'_>) {
-        let Some(session) = self.sessions.get(&wire).filter(|session| session.sent) else { return };
+        let Some(session) = self.sessions.get_mut(&wire).filter(|session| session.sent) else { return };
         if session.calls.iter().any(|call| !call.is_over) {
             return;
         }
         let failed = session.calls.iter().any(|call| call.error.is_some());
-        let results = session.calls.iter().map(|call| match &call.error {
-            Some(error) => Datum::map([("error", Datum::text(error.clone()))]),
-            None => Datum::map([("chunks", Datum::array(call.chunks.iter().cloned()))]),
+        let results = std::mem::take(&mut session.calls).into_iter().map(|call| match call.error {
+            Some(error) => Datum::map([("error", Datum::text(error))]),
+            None => Datum::map([("chunks", Datum::array(call.chunks))]),
         });
-        let answer = Datum::map([("results", Datum::array(results))]);
-        self.answer(wire, answer, failed, out);
+        let results = Datum::array(results);
+        self.answer(wire, ("results", results), failed, out);
     }
 
-    fn answer(&mut self, wire: WireId, answer: Datum, failed: bool, out: &mut Acting<'_>) {
+    fn answer(&mut self, wire: WireId, (name, value): (&str, Datum), failed: bool, out: &mut Acting<'_>) {
         let Some(session) = self.sessions.remove(&wire) else { return };
         self.failed |= failed;
-        let number = session.number.map(|number| (Datum::text("id"), number));
-        let fields = number.into_iter().chain(answer.as_map().unwrap_or_default().iter().cloned());
-        let line = Datum::Map(fields.collect(), crate::datum::Head::Preferred);
-        out.print((message::json_of(&line) + "\n").into_bytes());
+        let number = session.number.map(|number| ("id", number));
+        out.print(json_line(&Datum::map(number.into_iter().chain([(name, value)]))));
         if session.server != Some(session.wire) {
             out.close(session.wire, CloseHow::Both);
         }

@@ -2,7 +2,7 @@
 
 use crate::codec::json;
 use crate::datum::Datum;
-pub(super) use crate::mocks::plugin::{text, text_of as json_of};
+pub(super) use crate::mocks::plugin::text;
 
 /// A message of the server as its line.
 pub(super) fn line(id: &str, kind: &str, response: Datum) -> Vec<u8> {

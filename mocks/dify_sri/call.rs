@@ -2,9 +2,9 @@
 //!
 //! Source: langgenius/dify-plugin-daemon bdb5642, internal/core/serverless_runtime/io.go.
 
-use super::web::json_bytes;
 use crate::actor::{Nanos, SECOND};
 use crate::datum::Datum;
+use crate::mocks::encoded::json_bytes;
 
 /// Most bytes of an error body that the caller is told.
 const TOLD: usize = 4096;

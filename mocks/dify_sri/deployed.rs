@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use super::web::json_bytes;
 use crate::actor::{Exit, Given, Nanos, Part, SECOND, Target, WireId};
 use crate::datum::Datum;
 use crate::mocks::Acting;
+use crate::mocks::encoded::json_line;
 use crate::mocks::plugin::{self, Plugin, Said, text};
 use crate::package::{Files, Manifest};
 
@@ -207,7 +207,7 @@ impl Call {
             ("event", Datum::text("session")),
             ("data", data.clone()),
         ]);
-        Progress::Lines(self.wire, [json_bytes(&event), b"\n".to_vec()].concat(), is_last)
+        Progress::Lines(self.wire, json_line(&event), is_last)
     }
 }
 

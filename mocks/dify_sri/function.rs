@@ -1,7 +1,7 @@
 //! A launched function with the built-in plugin: the contract's tools that need nothing but their parameters.
 
-use super::web::json_bytes;
 use crate::datum::Datum;
+use crate::mocks::encoded::json_line;
 
 /// The lines of JSON that answer an invocation.
 pub(super) fn invoke(request: &Datum) -> Vec<u8> {
@@ -27,8 +27,7 @@ pub(super) fn invoke(request: &Datum) -> Vec<u8> {
     for data in streamed.chain([end]) {
         let event =
             Datum::map([("session_id", session.clone()), ("event", Datum::text("session")), ("data", data)]);
-        lines.extend(json_bytes(&event));
-        lines.push(b'\n');
+        lines.extend(json_line(&event));
     }
     lines
 }

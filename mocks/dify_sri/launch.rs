@@ -19,7 +19,7 @@ impl Stage {
             ("Obj", Datum::text("")),
             ("Message", Datum::text(message)),
         ]);
-        let line = [b"data: ", super::web::json_bytes(&event).as_slice(), b"\n\n"].concat();
+        let line = [b"data: ", crate::mocks::encoded::json_bytes(&event).as_slice(), b"\n\n"].concat();
         chunk(Payload::from(line), &|_| None).unwrap_or_default()
     }
 }

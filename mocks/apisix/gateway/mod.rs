@@ -388,8 +388,5 @@ fn reply(id: i128, at: &mut Moment<'_, '_>) {
 fn answer(id: i128, fields: Vec<(&str, Datum)>, at: &mut Moment<'_, '_>) {
     let id = u64::try_from(id).unwrap_or_default();
     let message = Datum::map([("id", Datum::from(id))].into_iter().chain(fields));
-    let mut bytes = Vec::new();
-    if crate::codec::json::encode(&message, &mut bytes).is_ok() {
-        at.out.print([bytes, b"\n".to_vec()].concat());
-    }
+    at.out.print(crate::mocks::encoded::json_line(&message));
 }

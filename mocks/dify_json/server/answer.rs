@@ -5,7 +5,8 @@ use crate::actor::{Act, CloseHow, Part, Pieces, WireId};
 use crate::datum::Datum;
 use crate::mocks::Acting;
 use crate::mocks::dify_json::builtin::Yield;
-use crate::mocks::dify_json::message::{self};
+use crate::mocks::dify_json::message;
+use crate::mocks::encoded::json_text;
 use crate::mocks::plugin::Said;
 use crate::package::Manifest;
 
@@ -92,11 +93,8 @@ impl Server {
     fn fail(&mut self, session: u64, data: &Datum, out: &mut Acting<'_>) {
         let Some(call) = self.calls.get(&session).cloned() else { return };
         let id = if self.is("error-without-id") { "" } else { call.id.as_str() };
-        let text = if self.is("error-is-plain-text") {
-            message::text(data, "message")
-        } else {
-            message::json_of(data)
-        };
+        let text =
+            if self.is("error-is-plain-text") { message::text(data, "message") } else { json_text(data) };
         out.write(call.client, message::error(id, &text));
         if self.is("failure-ends-all") {
             self.calls.clear();

@@ -15,7 +15,8 @@ use crate::codec::Codec;
 use crate::codec::http1::{Asked, Format, Http1, request_bytes};
 use crate::datum::{Datum, Kind};
 use crate::mocks::Acting;
-use crate::mocks::web::{header, json_bytes};
+use crate::mocks::encoded::json_bytes;
+use crate::mocks::web::header;
 use crate::play::parse_url;
 use crate::protocol::dify_session::message::to_plugin;
 

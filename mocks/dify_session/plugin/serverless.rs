@@ -16,7 +16,8 @@ use crate::codec::Codec;
 use crate::codec::http1::{Asked, Format, Http1, chunk, last_chunk, request_bytes};
 use crate::datum::{Datum, Kind};
 use crate::mocks::Acting;
-use crate::mocks::web::{answer, json_bytes, refusal, stream_head, text};
+use crate::mocks::encoded::json_bytes;
+use crate::mocks::web::{answer, refusal, stream_head, text};
 use crate::play::parse_url;
 use crate::protocol::dify_session::message::line;
 

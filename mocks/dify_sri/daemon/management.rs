@@ -12,7 +12,8 @@ use crate::datum::{Datum, Kind};
 use crate::mocks::Acting;
 use crate::mocks::dify_sri::call::Call;
 use crate::mocks::dify_sri::install::Task;
-use crate::mocks::dify_sri::web::{answer, header, json as respond, json_bytes, text};
+use crate::mocks::dify_sri::web::{answer, header, json as respond, text};
+use crate::mocks::encoded::{json_bytes, json_text};
 use crate::package::{Archive, Manifest, checksum};
 
 /// The listener of the API.
@@ -259,5 +260,5 @@ fn envelope(code: i64, message: &str, data: Datum) -> Datum {
 /// The message of an error: JSON as text.
 fn error(kind: &str, why: &str) -> String {
     let told = [("message", Datum::text(why)), ("error_type", Datum::text(kind)), ("args", Datum::Null)];
-    String::from_utf8_lossy(&json_bytes(&Datum::map(told))).into_owned()
+    json_text(&Datum::map(told))
 }

@@ -4,7 +4,7 @@ use super::{Daemon, Timeouts};
 use crate::actor::Act;
 use crate::datum::Datum;
 use crate::mocks::Acting;
-use crate::mocks::dify_sri::web::json_bytes;
+use crate::mocks::encoded::json_line;
 
 impl Daemon {
     /// An operation of the driver.
@@ -65,6 +65,6 @@ impl Daemon {
     pub(super) fn reply(&self, id: i128, fields: Vec<(&str, Datum)>, out: &mut Acting<'_>) {
         let id = u64::try_from(id).unwrap_or_default();
         let message = Datum::map([("id", Datum::from(id))].into_iter().chain(fields));
-        out.print([json_bytes(&message), b"\n".to_vec()].concat());
+        out.print(json_line(&message));
     }
 }

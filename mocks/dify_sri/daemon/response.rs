@@ -5,7 +5,8 @@ use crate::actor::{CloseHow, Exit, Nanos, WireId};
 use crate::codec::{Codec, Message};
 use crate::datum::{Datum, Kind};
 use crate::mocks::Acting;
-use crate::mocks::dify_sri::web::{header, json_bytes};
+use crate::mocks::dify_sri::web::header;
+use crate::mocks::encoded::json_line;
 
 /// Longest line of a stream; what is behind it is not read.
 const LONGEST_LINE: usize = 30 << 20;
@@ -130,7 +131,7 @@ impl Daemon {
             }
             _ => {
                 for chunk in &call.chunks {
-                    out.print([json_bytes(chunk), b"\n".to_vec()].concat());
+                    out.print(json_line(chunk));
                 }
                 out.exit(Exit::Code(0));
             }

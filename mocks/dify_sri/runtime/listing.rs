@@ -4,7 +4,8 @@ use super::Runtime;
 use crate::actor::Payload;
 use crate::datum::Datum;
 use crate::mocks::dify_sri::launch::is_filename;
-use crate::mocks::dify_sri::web::{answer, json, json_bytes, refusal};
+use crate::mocks::dify_sri::web::{answer, json, refusal};
+use crate::mocks::encoded::json_bytes;
 
 impl Runtime {
     pub(super) fn instances(&self, filename: Option<&str>) -> Payload {
