@@ -19,11 +19,6 @@ pub struct Args {
 /// # Errors
 /// The harness cannot be reached.
 pub(super) fn relay(args: &Args) -> Result<i32, Wrong> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| error.to_string())?;
-    let status = runtime.block_on(crate::shell::relay::main(&args.socket));
-    runtime.shutdown_background();
+    let status = crate::shell::relay::main(&args.socket);
     status.map_err(|error| Wrong::Said(format!("{}: {error}", args.socket.display())))
 }

@@ -6,10 +6,12 @@ use std::io::{Read, Stdin, stdin};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::SignalKind;
 use tokio::sync::mpsc;
 
 use super::wire::ReadBuffer;
+use super::{Outlet, came};
+use crate::actor::{Part, What, WireId};
 
 /// Our environment.
 pub(crate) fn environment<All: FromIterator<(String, String)>>() -> All {
@@ -24,28 +26,27 @@ pub(super) fn as_text(word: OsString) -> String {
 /// How many reads a thread may be ahead.
 const AHEAD: usize = 16;
 
-/// Passes on what standard input holds, and `None` at its end, in words of the receiver.
-pub(super) async fn pass_on<T>(to: mpsc::Sender<T>, word: fn(Option<Vec<u8>>) -> T) {
+/// Passes on what standard input holds, and its end.
+pub(super) async fn pass_on(outlet: Outlet) {
     let mut input = Input::open();
-    loop {
-        let bytes = input.next().await;
-        let is_end = bytes.is_none();
-        if to.send(word(bytes)).await.is_err() || is_end {
+    while let Some(bytes) = input.next().await {
+        if outlet.send(came(WireId::STDIO, Part::Main, bytes)).await.is_err() {
             return;
         }
     }
+    let _ = outlet.send(What::Ended { wire: WireId::STDIO, part: Part::Main }).await;
 }
 
-/// Signals are passed on, in words of the receiver, instead of ending us.
-pub(super) fn signals<T: Send + 'static>(to: &mpsc::Sender<T>, word: fn(u8) -> T) {
-    for (kind, number) in
+/// Signals become events instead of ending us.
+pub(super) fn signals(outlet: &Outlet) {
+    for (kind, signal) in
         [(SignalKind::terminate(), 15), (SignalKind::interrupt(), 2), (SignalKind::hangup(), 1)]
     {
-        let Ok(mut stream) = signal(kind) else { continue };
-        let to = to.clone();
+        let Ok(mut stream) = tokio::signal::unix::signal(kind) else { continue };
+        let outlet = outlet.clone();
         tokio::spawn(async move {
             while stream.recv().await.is_some() {
-                let _ = to.send(word(number)).await;
+                let _ = outlet.send(What::Signal { wire: WireId::STDIO, signal }).await;
             }
         });
     }

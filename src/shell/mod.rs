@@ -136,7 +136,7 @@ impl Shell {
         };
         if self.owns_stdio {
             world.wires.insert(WireId::STDIO, own::stdio(&world.outlet));
-            own::signals(&world.outlet);
+            input::signals(&world.outlet);
         }
         world.deliver(What::Start { seed: self.seed, given: self.given.clone() });
         world.turn().await;

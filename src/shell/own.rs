@@ -9,27 +9,20 @@ use rustix::io::ioctl_fionread;
 use rustix::pipe::fcntl_getpipe_size;
 use tokio::sync::mpsc;
 
+use super::Outlet;
 use super::input::{self, has};
 use super::wire::{Gate, Job, Wire};
-use super::{Outlet, came};
-use crate::actor::{ActId, CloseHow, Failure, Part, Pieces, What, Why, WireId};
+use crate::actor::{ActId, CloseHow, Failure, Part, Pieces, What, Why};
 
 /// What a pipe that is ready takes at once. Source: pipe(7), "PIPE_BUF".
 const AT_ONCE: usize = 4096;
 
 /// Our own standard input, output and error as one wire.
 pub(super) fn stdio(outlet: &Outlet) -> Wire {
-    let reader = tokio::spawn(input::pass_on(outlet.clone(), read));
+    let reader = tokio::spawn(input::pass_on(outlet.clone()));
     let (jobs, queue) = mpsc::unbounded_channel();
     let writer = tokio::spawn(write(queue, outlet.clone()));
     Wire::new(jobs, writer, vec![reader], Gate::open())
-}
-
-fn read(bytes: Option<Vec<u8>>) -> What {
-    match bytes {
-        Some(bytes) => came(WireId::STDIO, Part::Main, bytes),
-        None => What::Ended { wire: WireId::STDIO, part: Part::Main },
-    }
 }
 
 async fn write(mut queue: mpsc::UnboundedReceiver<Job>, outlet: Outlet) {
@@ -88,9 +81,4 @@ fn close_stdout() {
     if let Ok(null) = std::fs::OpenOptions::new().write(true).open("/dev/null") {
         let _ = rustix::stdio::dup2_stdout(&null);
     }
-}
-
-/// Signals become events instead of ending us.
-pub(super) fn signals(outlet: &Outlet) {
-    input::signals(outlet, |signal| What::Signal { wire: WireId::STDIO, signal: signal.into() });
 }

@@ -1,0 +1,133 @@
+//! The relay's own process. It waits for all that may come with one call and has no runtime: one is started for every
+//! process that a subject starts, and most live for a millisecond.
+
+use std::io::{self, Read, Write, stderr, stdin, stdout};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::parent_id;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::{ioctl_fionread, retry_on_intr};
+use signal_hook::low_level::pipe;
+
+use super::{BYTES, END, EXIT, HELLO, Hello, PIECE, SIGNAL, STDERR, frame, head};
+use crate::shell::input::{as_text, environment};
+
+/// The longest that a piece waits for its reader.
+const GAP: Duration = Duration::from_millis(2);
+/// How often it is looked whether the reader has taken it.
+const LOOK: Duration = Duration::from_micros(20);
+/// Most bytes of standard input that are passed on at once.
+const AT_ONCE: usize = 64 << 10;
+/// The signals that are passed on instead of ending us: SIGTERM, SIGINT, SIGHUP.
+const SIGNALS: [u8; 3] = [15, 2, 1];
+
+/// The relay's own process: gives its exit status.
+///
+/// # Errors
+/// The socket cannot be reached.
+pub fn main(socket: &Path) -> io::Result<i32> {
+    // Before the harness hears of us: what it then has done to us must not end us unheard.
+    let signals = [watched(SIGNALS[0])?, watched(SIGNALS[1])?, watched(SIGNALS[2])?];
+    let mut harness = UnixStream::connect(socket)?;
+    let hello = Hello {
+        argv: std::env::args_os().map(as_text).collect(),
+        env: environment(),
+        pid: std::process::id(),
+        parent: parent_id(),
+    };
+    harness.write_all(&frame(HELLO, &serde_json::to_vec(&hello).map_err(io::Error::other)?))?;
+    let mut buffer = vec![0; AT_ONCE];
+    let mut reads = true;
+    loop {
+        let ready = ready(&harness, &signals, reads)?;
+        for (number, signal) in
+            SIGNALS.iter().zip(&signals).filter(|(number, _)| ready.signals.contains(number))
+        {
+            let _ = (&*signal).read(&mut buffer)?;
+            harness.write_all(&frame(SIGNAL, &[*number]))?;
+        }
+        if ready.input {
+            let length = retry_on_intr(|| rustix::io::read(stdin(), &mut buffer[..])).unwrap_or(0);
+            reads = length > 0;
+            harness.write_all(&if reads { frame(BYTES, &buffer[..length]) } else { frame(END, &[]) })?;
+        }
+        if ready.harness
+            && let Some(status) = obey(&mut harness)?
+        {
+            return Ok(status);
+        }
+    }
+}
+
+/// Where a byte comes for every such signal.
+fn watched(signal: u8) -> io::Result<UnixStream> {
+    let (here, there) = UnixStream::pair()?;
+    pipe::register(signal.into(), there)?;
+    Ok(here)
+}
+
+/// Who has something for us.
+struct Ready {
+    harness: bool,
+    input: bool,
+    signals: Vec<u8>,
+}
+
+/// Waits until somebody has.
+fn ready(harness: &UnixStream, signals: &[UnixStream; 3], reads: bool) -> io::Result<Ready> {
+    let input = stdin();
+    let mut asked = vec![PollFd::new(harness, PollFlags::IN)];
+    asked.extend(signals.iter().map(|signal| PollFd::new(signal, PollFlags::IN)));
+    asked.extend(reads.then(|| PollFd::from_borrowed_fd(input.as_fd(), PollFlags::IN)));
+    retry_on_intr(|| poll(&mut asked, None))?;
+    let has = |at: usize| asked.get(at).is_some_and(|asked| !asked.revents().is_empty());
+    let signals = SIGNALS.iter().enumerate().filter(|(at, _)| has(1 + at)).map(|(_, number)| *number);
+    Ok(Ready { harness: has(0), input: has(1 + SIGNALS.len()), signals: signals.collect() })
+}
+
+/// Does what the next frame says; the status with which we are to end, also where the harness is gone.
+fn obey(harness: &mut UnixStream) -> io::Result<Option<i32>> {
+    let mut start = [0; 5];
+    match harness.read_exact(&mut start) {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(Some(1)),
+        other => other?,
+    }
+    let (kind, length) = head(start).ok_or_else(|| io::Error::other("a frame that is too long"))?;
+    let mut bytes = vec![0; length];
+    harness.read_exact(&mut bytes)?;
+    match kind {
+        BYTES => write_and_flush(&mut stdout().lock(), &bytes),
+        PIECE => {
+            write_and_flush(&mut stdout().lock(), &bytes);
+            wait_until_taken();
+        }
+        STDERR => write_and_flush(&mut stderr().lock(), &bytes),
+        END => {
+            if let Ok(null) = std::fs::OpenOptions::new().write(true).open("/dev/null") {
+                let _ = rustix::stdio::dup2_stdout(&null);
+            }
+        }
+        EXIT => return Ok(Some(bytes.try_into().map_or(1, i32::from_be_bytes))),
+        _ => {}
+    }
+    Ok(None)
+}
+
+fn write_and_flush(sink: &mut impl Write, bytes: &[u8]) {
+    let _ = sink.write_all(bytes).and_then(|()| sink.flush());
+}
+
+/// Waits until the reader of our standard output has taken all of it, where the system can tell; else a while.
+fn wait_until_taken() {
+    let begun = Instant::now();
+    while begun.elapsed() < GAP {
+        match ioctl_fionread(stdout()) {
+            Ok(0) => return,
+            Ok(_) => std::thread::sleep(LOOK),
+            Err(_) => std::thread::sleep(GAP),
+        }
+    }
+}
