@@ -1,10 +1,58 @@
-//! What references that speak HTTP share: parts of what they read, and answers.
+//! What references that speak HTTP share: requests as they come, parts of what they read, and answers.
 
 use crate::actor::Payload;
-use crate::codec::http1::response_bytes;
-use crate::datum::Datum;
+use crate::codec::Codec;
+use crate::codec::http1::{Choose, Http1, response_bytes};
+use crate::datum::{Datum, Kind};
 use crate::mocks::encoded::json_bytes;
 use crate::mocks::percent;
+
+/// A connection on which requests come, one after the other.
+pub(in crate::mocks) struct Requests {
+    codec: Http1,
+    head: Option<Datum>,
+    body: Option<Datum>,
+}
+
+impl Requests {
+    /// None yet; `formats` says how their bodies are read.
+    pub(in crate::mocks) fn new(formats: Choose) -> Self {
+        Self { codec: Http1::server(formats), head: None, body: None }
+    }
+
+    /// Takes the next bytes of the connection.
+    pub(in crate::mocks) fn feed(&mut self, bytes: &[u8]) {
+        self.codec.feed(bytes);
+    }
+
+    /// Head and body of the next request that has come whole.
+    ///
+    /// # Errors
+    /// What keeps it from being a request; nothing can come behind it.
+    pub(in crate::mocks) fn next(&mut self) -> Option<Result<(Datum, Option<Datum>), String>> {
+        loop {
+            match self.codec.next()? {
+                Ok(message) if message.kind == Kind::Head => {
+                    (self.head, self.body) = (Some(message.datum), None);
+                }
+                Ok(message) if message.kind == Kind::Message => self.body = Some(message.datum),
+                Ok(_) => {
+                    self.codec.answered();
+                    if let Some(head) = self.head.take() {
+                        return Some(Ok((head, self.body.take())));
+                    }
+                }
+                Err(malformed) if malformed.fatal => return Some(Err(malformed.reason)),
+                Err(_) => {}
+            }
+        }
+    }
+}
+
+/// The bytes of a body; none where there was none.
+pub(in crate::mocks) fn body_bytes(body: Option<&Datum>) -> Vec<u8> {
+    body.and_then(Datum::as_bytes).unwrap_or_default().into_owned()
+}
 
 /// The first value of a header, its name in lower case.
 pub(in crate::mocks) fn header(head: &Datum, name: &str) -> Option<String> {

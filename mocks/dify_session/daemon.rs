@@ -348,7 +348,7 @@ impl Daemon {
                 let starts = plugin.starts.take();
                 self.ready(starts, out);
             }
-            Some("session") => self.session(&event, out),
+            Some("session") => self.session(event, out),
             None if event.is_object() => {
                 plugin.manifest = event;
                 if self.is("manifest-ends-start") {
@@ -370,20 +370,25 @@ impl Daemon {
         }
     }
 
+    /// The call of a session.
+    fn call_of(&self, session: &str) -> Option<usize> {
+        self.calls.iter().position(|call| call.session == session)
+    }
+
     /// A message of a session: to its call, if there is one.
-    fn session(&mut self, event: &Value, out: &mut Acting<'_>) {
-        let id = event["session_id"].as_str().unwrap_or_default();
-        let Some(at) = self.calls.iter().position(|call| call.session == id) else {
+    fn session(&mut self, mut event: Value, out: &mut Acting<'_>) {
+        let data = event.pointer_mut("/data/data").map(Value::take).unwrap_or_default();
+        let kind = event["data"]["type"].as_str();
+        let Some(at) = event["session_id"].as_str().and_then(|id| self.call_of(id)) else {
             if self.is("unknown-session-fails-calls") {
                 self.fail_all("a message for an unknown session", out);
-            } else if self.is("surplus-goes-to-next-call") && event["data"]["type"] == "stream" {
-                self.surplus.push(event["data"]["data"].clone());
+            } else if self.is("surplus-goes-to-next-call") && kind == Some("stream") {
+                self.surplus.push(data);
             }
             return;
         };
-        let (kind, data) = (event["data"]["type"].as_str(), &event["data"]["data"]);
         match (kind, data.is_object()) {
-            (Some("stream"), true) => self.calls[at].chunks.push(data.clone()),
+            (Some("stream"), true) => self.calls[at].chunks.push(data),
             (Some("end"), _) => {
                 let call = self.calls.remove(at);
                 if self.is("empty-end-is-an-error") && call.chunks.is_empty() {
@@ -391,8 +396,8 @@ impl Daemon {
                 }
                 self.reply(&call.operation, json!({"chunks": call.chunks}), out);
             }
-            (Some("error"), _) => self.session_failed(at, data, out),
-            (Some("invoke"), true) => self.call_back(at, data, out),
+            (Some("error"), _) => self.session_failed(at, &data, out),
+            (Some("invoke"), true) => self.call_back(at, &data, out),
             (Some(_), true) if self.is("unknown-type-is-ignored") => {}
             (Some(other), true) => {
                 self.fail_call(at, &format!("unknown_stream_message_type: {other}"), out);

@@ -481,7 +481,7 @@ struct Envelope {
 
 impl Envelope {
     fn read(value: Value) -> Result<Self, String> {
-        let Value::Object(map) = value else { return Err("a line is a JSON object".into()) };
+        let Value::Object(mut map) = value else { return Err("a line is a JSON object".into()) };
         let text = |name: &str| {
             let value = map.get(name).and_then(Value::as_str).map(str::to_owned);
             value.ok_or_else(|| format!("`{name}` is missing or no text"))
@@ -490,8 +490,8 @@ impl Envelope {
         if !matches!(event.as_str(), "request" | "backwards_response") {
             return Err(format!("unknown event `{event}`"));
         }
-        let data = map.get("data").filter(|data| data.is_object()).ok_or("`data` is missing or no object")?;
-        Ok(Self { session, event, data: data.clone(), has_null: map.values().any(Value::is_null) })
+        let data = map.remove("data").filter(Value::is_object).ok_or("`data` is missing or no object")?;
+        Ok(Self { session, event, data, has_null: map.values().any(Value::is_null) })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::codec::http1::{Asked, Choose, Format};
 use crate::datum::Datum;
-pub(super) use crate::mocks::web::{answer, header, json, query, refusal, stream_head, text};
+pub(super) use crate::mocks::web::{Requests, answer, header, json, query, refusal, stream_head, text};
 
 /// Bodies of an SRI by their paths, as a client or a server reads them.
 pub(super) fn formats() -> Choose {

@@ -37,8 +37,6 @@ pub(super) struct Server {
 struct Guest {
     since: Nanos,
     lines: Lines,
-    /// Bytes since the last line end.
-    pending: usize,
     registration: Registration,
 }
 
@@ -79,7 +77,7 @@ impl Daemon {
             }
             What::Opened { wire, from: Some(LISTENER), .. } => {
                 let registration = Registration::new(&self.mutant);
-                let guest = Guest { since: out.now, lines: Lines::default(), pending: 0, registration };
+                let guest = Guest { since: out.now, lines: Lines::default(), registration };
                 server.guests.insert(*wire, guest);
             }
             What::Bytes { wire, bytes, .. } if server.guests.contains_key(wire) => {
@@ -143,16 +141,14 @@ impl Daemon {
         let key = server.key.clone();
         let Some(guest) = server.guests.get_mut(&wire) else { return };
         guest.lines.feed(bytes);
-        guest.pending += bytes.len();
         let mut next = Next::More;
         while next == Next::More
             && let Some((_, line)) = guest.lines.next_line()
         {
-            guest.pending = 0;
             next = guest.registration.take(line, &key);
         }
         let most = if guest.registration.shaken { LINES.1 } else { LINES.0 };
-        if next == Next::More && guest.pending > most && self.mutant != "endless-line-is-kept" {
+        if next == Next::More && guest.lines.unfinished() > most && self.mutant != "endless-line-is-kept" {
             next = Next::Refused(vec!["handshake failed, the line is too long".into()]);
         }
         match next {

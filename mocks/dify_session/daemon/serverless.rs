@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::transaction::{Conn, Delayed};
+use super::transaction::Delayed;
 use super::{Daemon, data_of};
 use crate::actor::{Act, ActId, Address, CloseHow, EVERYBODY, Nanos, Payload, SECOND, Target, What, WireId};
 use crate::codec::Codec;
@@ -16,9 +16,9 @@ use crate::codec::http1::{Asked, Format, Http1, request_bytes};
 use crate::datum::{Datum, Kind};
 use crate::mocks::Acting;
 use crate::mocks::encoded::json_bytes;
-use crate::mocks::web::header;
+use crate::mocks::web::{Requests, header};
 use crate::play::parse_url;
-use crate::protocol::dify_session::message::to_plugin;
+use crate::protocol::dify_session::message::{bytes, to_plugin};
 
 /// The listener for calls back, and one that only finds a free port for a plugin of ours.
 const LISTENER: WireId = WireId::own(u32::MAX);
@@ -71,7 +71,7 @@ pub(super) struct Remote {
     posted: u32,
     /// Sessions whose request is sent again, when, and how often it was.
     retries: Vec<(Nanos, String, u32)>,
-    pub(super) conns: BTreeMap<WireId, Conn>,
+    pub(super) conns: BTreeMap<WireId, Requests>,
     pub(super) delayed: Vec<Delayed>,
     /// When it is looked again whether the plugin of ours listens.
     look: Option<Nanos>,
@@ -140,7 +140,8 @@ impl Daemon {
         match what {
             What::Listening { wire, at: Address::Tcp(at) } => self.listening(*wire, at, out),
             What::Opened { wire, from: Some(LISTENER), .. } => {
-                remote.conns.insert(*wire, Conn::new());
+                let formats = |_: &Asked, _: &Datum| Format::Bytes;
+                remote.conns.insert(*wire, Requests::new(Box::new(formats)));
             }
             What::Opened { wire, .. } if remote.posts.contains_key(wire) => {
                 if let Some(post) = remote.posts.get_mut(wire) {
@@ -228,7 +229,7 @@ impl Daemon {
 
     /// Sends the request of a session, as its `tries`th.
     pub(super) fn post(&mut self, session: &str, tries: u32, out: &mut Acting<'_>) {
-        let Some(at) = self.calls.iter().position(|call| call.session == session) else { return };
+        let Some(at) = self.call_of(session) else { return };
         if self.is("invokes-nobody") {
             let call = self.calls.remove(at);
             let chunks = json!([{"type": "text", "message": {"text": "hi"}, "meta": null}]);
@@ -236,7 +237,7 @@ impl Daemon {
         }
         let call = &self.calls[at];
         let action = call.data["action"].as_str().unwrap_or_default().to_owned();
-        let body = to_plugin(session, "request", call.data.clone()).to_string().into_bytes();
+        let body = bytes(&to_plugin(session, "request", call.data.clone()));
         let most = self.remote.as_ref().map_or(0, |remote| remote.settings.max_request);
         if body.len() as u64 > most && !self.is("large-request-is-sent") {
             let size = body.len();
@@ -349,10 +350,6 @@ impl Daemon {
         }
     }
 
-    fn call_of(&self, session: &str) -> Option<usize> {
-        self.calls.iter().position(|call| call.session == session)
-    }
-
     /// A line of the answer. Its session is that of the request, whatever it says (io.go 453).
     fn post_line(&mut self, wire: WireId, mut value: Value, out: &mut Acting<'_>) {
         let Some(session) = self.post_on(wire).and_then(|post| post.session.clone()) else { return };
@@ -375,7 +372,7 @@ impl Daemon {
                     post.answered = true;
                 }
                 value["session_id"] = session.as_str().into();
-                self.session(&value, out);
+                self.session(value, out);
                 if self.call_of(&session).is_none() {
                     self.post_done(wire, out);
                 }
@@ -445,7 +442,8 @@ impl Daemon {
     fn post_again(&mut self, session: &str, tries: u32, again: bool, why: &str, out: &mut Acting<'_>) {
         let most = if self.is("tries-for-ever") { 100 } else { TRIES };
         let at_once = self.is("tries-at-once");
-        match (&mut self.remote, self.calls.iter().position(|call| call.session == session)) {
+        let call = self.call_of(session);
+        match (&mut self.remote, call) {
             (Some(remote), Some(_)) if again && tries < most => {
                 let pause = (remote.settings.retry_delay << (tries - 1).min(6)).min(30 * SECOND);
                 let pause = if at_once { 0 } else { pause };

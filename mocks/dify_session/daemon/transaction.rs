@@ -6,26 +6,11 @@ use serde_json::{Value, json};
 
 use super::{Daemon, calls};
 use crate::actor::{CloseHow, Nanos, WireId};
-use crate::codec::Codec;
-use crate::codec::http1::{Asked, Format, Http1, chunk, last_chunk};
-use crate::datum::{Datum, Kind};
+use crate::codec::http1::{chunk, last_chunk};
+use crate::datum::Datum;
 use crate::mocks::Acting;
-use crate::mocks::web::{answer, refusal, stream_head, text};
+use crate::mocks::web::{Requests, answer, body_bytes, refusal, stream_head, text};
 use crate::protocol::dify_session::message::{backwards, line, to_plugin};
-
-/// A connection, and the request that is being read.
-pub(super) struct Conn {
-    codec: Http1,
-    head: Option<Datum>,
-    body: Vec<u8>,
-}
-
-impl Conn {
-    pub(super) fn new() -> Self {
-        let codec = Http1::server(Box::new(|_: &Asked, _: &Datum| Format::Bytes));
-        Self { codec, head: None, body: Vec::new() }
-    }
-}
 
 /// A call back that takes its time.
 pub(super) struct Delayed {
@@ -46,28 +31,20 @@ impl Delayed {
 impl Daemon {
     pub(super) fn transaction_bytes(&mut self, wire: WireId, bytes: &[u8], out: &mut Acting<'_>) {
         if let Some(conn) = self.conn(wire) {
-            conn.codec.feed(bytes);
+            conn.feed(bytes);
         }
-        while let Some(conn) = self.conn(wire) {
-            match conn.codec.next() {
-                Some(Ok(message)) if message.kind == Kind::Head => {
-                    (conn.head, conn.body) = (Some(message.datum), Vec::new());
-                }
-                Some(Ok(message)) if message.kind == Kind::Message => {
-                    conn.body = message.datum.as_bytes().unwrap_or_default().into_owned();
-                }
-                Some(Ok(_)) => self.transaction(wire, out),
-                Some(Err(malformed)) if malformed.fatal => {
-                    out.write(wire, refusal(400, &malformed.reason));
+        while let Some(next) = self.conn(wire).and_then(Requests::next) {
+            match next {
+                Ok((head, body)) => self.transaction(wire, &head, &body_bytes(body.as_ref()), out),
+                Err(why) => {
+                    out.write(wire, refusal(400, &why));
                     return self.transaction_left(wire, out);
                 }
-                Some(Err(_)) => {}
-                None => return,
             }
         }
     }
 
-    fn conn(&mut self, wire: WireId) -> Option<&mut Conn> {
+    fn conn(&mut self, wire: WireId) -> Option<&mut Requests> {
         self.remote.as_mut()?.conns.get_mut(&wire)
     }
 
@@ -80,16 +57,13 @@ impl Daemon {
     }
 
     /// A call back has come whole.
-    fn transaction(&mut self, wire: WireId, out: &mut Acting<'_>) {
-        let Some(conn) = self.conn(wire) else { return };
-        conn.codec.answered();
-        let (Some(head), body) = (conn.head.take(), std::mem::take(&mut conn.body)) else { return };
-        let path = text(&head, "path");
-        let is_ours = text(&head, "method") == "POST" && path == "/backwards-invocation/transaction";
+    fn transaction(&mut self, wire: WireId, head: &Datum, body: &[u8], out: &mut Acting<'_>) {
+        let path = text(head, "path");
+        let is_ours = text(head, "method") == "POST" && path == "/backwards-invocation/transaction";
         if !is_ours {
             return out.write(wire, refusal(404, "there is no such thing here"));
         }
-        let event = serde_json::from_slice::<Value>(&body).unwrap_or(Value::Null);
+        let event = serde_json::from_slice::<Value>(body).unwrap_or(Value::Null);
         let session = event["session_id"].as_str().filter(|_| event["event"] == "session");
         let Some(session) = session.filter(|_| event["data"]["type"] == "invoke") else {
             match self.mutant.as_str() {
@@ -101,8 +75,7 @@ impl Daemon {
         };
         let data = &event["data"]["data"];
         let id = data["backwards_request_id"].as_str().unwrap_or_default();
-        let caller =
-            self.calls.iter().find(|call| call.session == session).map(|call| call.kind().to_owned());
+        let caller = self.call_of(session).map(|at| self.calls[at].kind().to_owned());
         let Some(caller) = caller.or_else(|| self.is("any-session-may-call-back").then(String::new)) else {
             return self.no_session(wire, id, out);
         };

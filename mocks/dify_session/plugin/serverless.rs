@@ -17,7 +17,7 @@ use crate::codec::http1::{Asked, Format, Http1, chunk, last_chunk, request_bytes
 use crate::datum::{Datum, Kind};
 use crate::mocks::Acting;
 use crate::mocks::encoded::json_bytes;
-use crate::mocks::web::{answer, refusal, stream_head, text};
+use crate::mocks::web::{Requests, answer, body_bytes, refusal, stream_head, text};
 use crate::play::parse_url;
 use crate::protocol::dify_session::message::line;
 
@@ -40,11 +40,9 @@ pub(super) struct Web {
     backs: BTreeMap<WireId, Back>,
 }
 
-/// A connection of the daemon, and the request that is being read.
+/// A connection of the daemon.
 struct Conn {
-    codec: Http1,
-    head: Option<Datum>,
-    body: Vec<u8>,
+    requests: Requests,
     ended: bool,
 }
 
@@ -112,8 +110,8 @@ impl Plugin {
             }
             What::Failed { act, why, .. } => self.back_failed(*act, &why.text, out),
             What::Opened { wire, from: Some(_), .. } => {
-                let codec = Http1::server(Box::new(|_: &Asked, _: &Datum| Format::Bytes));
-                web.conns.insert(*wire, Conn { codec, head: None, body: Vec::new(), ended: false });
+                let requests = Requests::new(Box::new(|_: &Asked, _: &Datum| Format::Bytes));
+                web.conns.insert(*wire, Conn { requests, ended: false });
             }
             What::Opened { wire, .. } => {
                 if let Some(back) = web.backs.get_mut(wire) {
@@ -125,7 +123,7 @@ impl Plugin {
             }
             What::Bytes { wire, bytes, .. } => {
                 if let Some(conn) = web.conns.get_mut(wire) {
-                    conn.codec.feed(&bytes.0);
+                    conn.requests.feed(&bytes.0);
                 }
                 self.read(*wire, out);
             }
@@ -151,19 +149,12 @@ impl Plugin {
                 return;
             }
             let Some(conn) = web.conns.get_mut(&wire) else { return };
-            match conn.codec.next() {
-                Some(Ok(message)) if message.kind == Kind::Head => {
-                    (conn.head, conn.body) = (Some(message.datum), Vec::new());
-                }
-                Some(Ok(message)) if message.kind == Kind::Message => {
-                    conn.body = message.datum.as_bytes().unwrap_or_default().into_owned();
-                }
-                Some(Ok(_)) => self.asked(wire, out),
-                Some(Err(malformed)) if malformed.fatal => {
-                    out.write(wire, refusal(400, &malformed.reason));
+            match conn.requests.next() {
+                Some(Ok((head, body))) => self.asked(wire, &head, &body_bytes(body.as_ref()), out),
+                Some(Err(why)) => {
+                    out.write(wire, refusal(400, &why));
                     return self.leave(wire, out);
                 }
-                Some(Err(_)) => {}
                 None if conn.ended => return self.leave(wire, out),
                 None => return,
             }
@@ -192,16 +183,13 @@ impl Plugin {
     }
 
     /// A request has come whole.
-    fn asked(&mut self, wire: WireId, out: &mut Acting<'_>) {
-        let Some(conn) = self.web.as_mut().and_then(|web| web.conns.get_mut(&wire)) else { return };
-        conn.codec.answered();
-        let (Some(head), body) = (conn.head.take(), std::mem::take(&mut conn.body)) else { return };
-        let target = text(&head, "path");
-        match (text(&head, "method").as_str(), target.split('?').next().unwrap_or_default()) {
+    fn asked(&mut self, wire: WireId, head: &Datum, body: &[u8], out: &mut Acting<'_>) {
+        let target = text(head, "path");
+        match (text(head, "method").as_str(), target.split('?').next().unwrap_or_default()) {
             ("GET", "/health") if !self.is("health-is-404") => {
                 out.write(wire, answer(200, "text/plain", "OK"))
             }
-            ("POST", "/invoke") => self.invoked(wire, &body, out),
+            ("POST", "/invoke") => self.invoked(wire, body, out),
             (_, "/invoke" | "/health") => out.write(wire, refusal(405, "the method does not fit")),
             _ => out.write(wire, refusal(404, "there is no such thing here")),
         }

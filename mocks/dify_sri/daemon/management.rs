@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 
 use super::{Daemon, Purpose};
 use crate::actor::{Act, Address, CloseHow, EVERYBODY, Payload, WireId};
-use crate::codec::http1::{Asked, Format, Http1};
-use crate::codec::{Codec, json};
-use crate::datum::{Datum, Kind};
+use crate::codec::http1::{Asked, Format};
+use crate::codec::json;
+use crate::datum::Datum;
 use crate::mocks::Acting;
 use crate::mocks::dify_sri::call::Call;
 use crate::mocks::dify_sri::install::Task;
-use crate::mocks::dify_sri::web::{answer, header, json as respond, text};
+use crate::mocks::dify_sri::web::{Requests, answer, header, json as respond, text};
 use crate::mocks::encoded::{json_bytes, json_text};
 use crate::package::{Archive, Manifest, checksum};
 
@@ -27,20 +27,13 @@ pub(super) struct Management {
     at: String,
     /// Driver operations that wait to be told where it listens.
     asked: Vec<i128>,
-    conns: BTreeMap<WireId, Conn>,
+    conns: BTreeMap<WireId, Requests>,
     /// What was uploaded, by its unique identifier.
     uploads: BTreeMap<String, Vec<u8>>,
     /// The task that installed a plugin for a tenant.
     installed: BTreeMap<(String, String), usize>,
     /// Who waits for a call.
     callers: BTreeMap<usize, WireId>,
-}
-
-/// A connection and the request that is being read.
-struct Conn {
-    codec: Http1,
-    head: Option<Datum>,
-    body: Option<Datum>,
 }
 
 impl Management {
@@ -81,30 +74,24 @@ impl Daemon {
     }
 
     pub(super) fn accepted(&mut self, wire: WireId) {
-        let codec = Http1::server(Box::new(|asked: &Asked, _: &Datum| {
+        let formats = |asked: &Asked, _: &Datum| {
             let path = asked.path.split('?').next().unwrap_or_default();
             if path.ends_with("/upload/package") { Format::Multipart } else { Format::Bytes }
-        }));
-        self.api.conns.insert(wire, Conn { codec, head: None, body: None });
+        };
+        self.api.conns.insert(wire, Requests::new(Box::new(formats)));
     }
 
     pub(super) fn asked(&mut self, wire: WireId, bytes: &[u8], out: &mut Acting<'_>) {
         if let Some(conn) = self.api.conns.get_mut(&wire) {
-            conn.codec.feed(bytes);
+            conn.feed(bytes);
         }
-        while let Some(next) = self.api.conns.get_mut(&wire).and_then(|conn| conn.codec.next()) {
-            let Some(conn) = self.api.conns.get_mut(&wire) else { return };
+        while let Some(next) = self.api.conns.get_mut(&wire).and_then(Requests::next) {
             match next {
-                Ok(message) if message.kind == Kind::Head => {
-                    (conn.head, conn.body) = (Some(message.datum), None);
-                }
-                Ok(message) if message.kind == Kind::Message => conn.body = Some(message.datum),
-                Ok(_) => self.request(wire, out),
-                Err(malformed) if malformed.fatal => {
-                    out.write(wire, self.failure(400, -400, "BadRequest", &malformed.reason));
+                Ok((head, body)) => self.request(wire, &head, body, out),
+                Err(why) => {
+                    out.write(wire, self.failure(400, -400, "BadRequest", &why));
                     return self.left(wire, out);
                 }
-                Err(_) => {}
             }
         }
     }
@@ -125,14 +112,11 @@ impl Daemon {
         }
     }
 
-    fn request(&mut self, wire: WireId, out: &mut Acting<'_>) {
-        let Some(conn) = self.api.conns.get_mut(&wire) else { return };
-        conn.codec.answered();
-        let (Some(head), body) = (conn.head.take(), conn.body.take()) else { return };
-        let (method, target) = (text(&head, "method"), text(&head, "path"));
+    fn request(&mut self, wire: WireId, head: &Datum, body: Option<Datum>, out: &mut Acting<'_>) {
+        let (method, target) = (text(head, "method"), text(head, "path"));
         let path = target.split('?').next().unwrap_or_default().trim_start_matches('/');
         let parts: Vec<&str> = path.split('/').collect();
-        let has_key = header(&head, "x-api-key").as_deref() == Some(KEY) || self.is("api-key-not-checked");
+        let has_key = header(head, "x-api-key").as_deref() == Some(KEY) || self.is("api-key-not-checked");
         let told = match (method.as_str(), parts.as_slice()) {
             (_, ["plugin", ..]) if !has_key => {
                 self.failure(401, -401, "UnauthorizedError", "the key is missing or wrong")
@@ -143,7 +127,7 @@ impl Daemon {
             }
             ("GET", ["plugin", _, "management", "install", "tasks", task]) => self.task(task),
             ("POST", ["plugin", tenant, "dispatch", kind, "invoke"]) => {
-                let plugin = header(&head, "x-plugin-id").unwrap_or_default();
+                let plugin = header(head, "x-plugin-id").unwrap_or_default();
                 match self.api.installed.get(&((*tenant).to_owned(), plugin)) {
                     Some(_) => return self.call_for(wire, kind, body, out),
                     None if self.is("unknown-plugin-is-500") => {

@@ -45,9 +45,14 @@ pub fn backwards(id: &str, event: &str, message: &str, data: Value) -> Value {
     json!({"backwards_request_id": id, "event": event, "message": message, "data": data})
 }
 
+/// A value as bytes.
+pub fn bytes(value: &Value) -> Vec<u8> {
+    serde_json::to_vec(value).expect("a value is JSON")
+}
+
 /// A value as a line.
 pub fn line(value: &Value) -> Vec<u8> {
-    let mut bytes = value.to_string().into_bytes();
+    let mut bytes = bytes(value);
     bytes.push(b'\n');
     bytes
 }
