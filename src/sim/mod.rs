@@ -4,6 +4,7 @@
 //! its listener directly; files are a map.
 
 mod fault;
+mod inspect;
 mod link;
 
 pub use fault::{Chunking, Faults};
@@ -13,10 +14,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use link::{End, Link, LinkKind};
 
 use crate::actor::{
-    Act, ActId, Actor, Address, Blob, CloseHow, ClosedHow, Doing, EVERYBODY, Event, Exit, Failure, Given,
-    Inspect, Nanos, Part, Payload, Peer, Pieces, Target, Value, What, Why, WireId,
+    Act, ActId, Actor, Address, Blob, CloseHow, ClosedHow, Doing, Event, Exit, Failure, Given, Nanos, Part,
+    Payload, Peer, Pieces, Target, Value, What, Why, WireId,
 };
-use crate::datum::Datum;
 use crate::transcript::Record;
 
 /// What a byte needs from one actor to the next.
@@ -235,10 +235,13 @@ impl World<'_> {
             _ => {}
         }
         let at = match at {
-            Address::Tcp(text) if text.ends_with(":0") => {
-                self.next_port += 1;
-                Address::Tcp(format!("{}:{}", text.trim_end_matches(":0"), self.next_port))
-            }
+            Address::Tcp(text) => match text.strip_suffix(":0") {
+                Some(host) => {
+                    self.next_port += 1;
+                    Address::Tcp(format!("{host}:{}", self.next_port))
+                }
+                None => Address::Tcp(text),
+            },
             other => other,
         };
         if let Address::Unix(path) = &at {
@@ -249,10 +252,8 @@ impl World<'_> {
     }
 
     fn connect(&mut self, me: usize, act: ActId, wire: WireId, addr: &Address) {
-        let everywhere = self.listeners.get(&everywhere(addr));
-        let Some(&(owner, listener)) =
-            self.listeners.get(addr).or(everywhere).filter(|(owner, _)| self.parties[*owner].alive)
-        else {
+        let listens = self.listeners.get(addr).or_else(|| self.listeners.get(&everywhere(addr)));
+        let Some(&(owner, listener)) = listens.filter(|(owner, _)| self.parties[*owner].alive) else {
             return self.fail(me, act, Failure::Peer, "connection refused");
         };
         let peer = Peer::Socket { addr: format!("sim:{}", self.links.len()) };
@@ -536,68 +537,6 @@ impl World<'_> {
             }
         }
     }
-
-    /// What lies in the folder of the case: files with their lengths, sockets with their modes.
-    fn tree(&self) -> Datum {
-        let below = |path: &str| path.strip_prefix("/sim/").unwrap_or(path).to_owned();
-        let files = self.files.iter().map(|(path, bytes)| (below(path), Datum::from(bytes.len() as u64)));
-        let listening = self.listeners.iter().filter_map(|(at, (owner, _))| match at {
-            Address::Unix(path) if *owner != 0 => Some(path),
-            _ => None,
-        });
-        let socket = |path: &String| {
-            let mode = self.modes.get(path).copied().unwrap_or(EVERYBODY);
-            (below(path), Datum::map([("mode", Datum::text(format!("{mode:04o}")))]))
-        };
-        Datum::map(files.chain(listening.chain(&self.stale).map(socket)))
-    }
-
-    fn inspect(&mut self, me: usize, act: ActId, wire: WireId, what: Inspect) {
-        let party = self.other(me, wire).map(|(_, party, _)| party);
-        let datum = match what {
-            Inspect::Files => self.tree(),
-            Inspect::Process => {
-                let busy = party.map_or(0, |party| {
-                    let party = &mut self.parties[party];
-                    let seq = party.seq;
-                    seq - std::mem::replace(&mut party.looked, seq)
-                });
-                let played = self.parties[me].ends.get(&wire).filter(|end| end.side == 1);
-                let played = played.map(|end| &self.links[end.link]);
-                let alive = match played.filter(|link| link.kind == LinkKind::Process) {
-                    Some(relay) => !relay.closed,
-                    None => party.is_some_and(|party| self.parties[party].alive),
-                };
-                let children = party.map(|party| self.parties[party].children.clone()).unwrap_or_default();
-                let children = children.into_iter().filter(|child| self.parties[*child].alive);
-                let listening = self.listeners.iter().filter(|(_, (owner, _))| Some(*owner) == party);
-                let listening = Datum::array(listening.map(|(at, _)| Datum::text(listed(at))));
-                let zero = || Datum::from(0_u64);
-                Datum::map([
-                    ("alive", Datum::from(alive)),
-                    ("zombie", Datum::from(false)),
-                    ("rss", zero()),
-                    ("peak", zero()),
-                    ("cpu_ms", zero()),
-                    // An event costs a millisecond here.
-                    ("busy_ms", Datum::from(busy)),
-                    ("fds", Datum::from(party.map_or(0, |party| self.descriptors(party)))),
-                    (
-                        "children",
-                        Datum::array(children.map(|child| Datum::map([("pid", Datum::from(child as u64))]))),
-                    ),
-                    ("listening", listening),
-                ])
-            }
-        };
-        self.tell(self.now + LATENCY, me, What::Got { act, value: Value::Datum(datum) });
-    }
-    /// What a party holds open: its standard streams, its listeners, and connections that it has not closed.
-    fn descriptors(&self, party: usize) -> u64 {
-        let listeners = self.listeners.values().filter(|(owner, _)| *owner == party).count();
-        let open = |end: &&End| self.links[end.link].kind == LinkKind::Socket && !end.released;
-        3 + (listeners + self.parties[party].ends.values().filter(open).count()) as u64
-    }
 }
 
 /// The address of who listens on all addresses, at the port of this one.
@@ -608,13 +547,5 @@ fn everywhere(at: &Address) -> Address {
             Address::Tcp(format!("0.0.0.0:{port}"))
         }
         other => other.clone(),
-    }
-}
-
-/// An address as `inspect` names it.
-fn listed(at: &Address) -> String {
-    match at {
-        Address::Tcp(text) => format!("tcp:{text}"),
-        Address::Unix(path) | Address::Relay(path) => format!("unix:{path}"),
     }
 }
