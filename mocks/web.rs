@@ -1,11 +1,12 @@
-//! What references that speak HTTP share: requests as they come, parts of what they read, and answers.
+//! What references that speak HTTP share: requests as they come and go, parts of what they read, and answers.
 
-use crate::actor::Payload;
+use crate::actor::{Address, Payload};
 use crate::codec::Codec;
-use crate::codec::http1::{Choose, Http1, response_bytes};
+use crate::codec::http1::{Asked, Choose, Http1, request_bytes, response_bytes};
 use crate::datum::{Datum, Kind};
 use crate::mocks::encoded::json_bytes;
 use crate::mocks::percent;
+use crate::play::parse_url;
 
 /// A connection on which requests come, one after the other.
 pub(in crate::mocks) struct Requests {
@@ -46,6 +47,40 @@ impl Requests {
                 Err(_) => {}
             }
         }
+    }
+}
+
+/// A request that is to be sent, where to, and what reads its response.
+pub(in crate::mocks) struct Outgoing {
+    pub(in crate::mocks) addr: Address,
+    pub(in crate::mocks) bytes: Payload,
+    pub(in crate::mocks) codec: Http1,
+}
+
+impl Outgoing {
+    /// A request for a path below a URL; `formats` says how the body of its response is read.
+    ///
+    /// # Errors
+    /// A URL that is none.
+    pub(in crate::mocks) fn new<'a>(
+        url: &str,
+        (method, path): (&str, &str),
+        headers: impl IntoIterator<Item = (&'a str, &'a str)>,
+        body: Option<Vec<u8>>,
+        formats: Choose,
+    ) -> Result<Self, String> {
+        let (addr, host, base) = parse_url(url)?;
+        let path = format!("{base}{path}");
+        let headers = headers.into_iter().map(|(name, value)| (name, Datum::text(value)));
+        let head = Datum::map([
+            ("method", Datum::text(method)),
+            ("path", Datum::text(&path)),
+            ("headers", Datum::map(headers)),
+        ]);
+        let bytes = request_bytes(&head, &host, body.map(Payload::from), &|_| None)?;
+        let mut codec = Http1::client(formats);
+        codec.sent(Asked { method: method.into(), path });
+        Ok(Self { addr, bytes, codec })
     }
 }
 

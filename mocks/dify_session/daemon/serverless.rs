@@ -12,12 +12,11 @@ use super::transaction::Delayed;
 use super::{Daemon, data_of};
 use crate::actor::{Act, ActId, Address, CloseHow, EVERYBODY, Nanos, Payload, SECOND, Target, What, WireId};
 use crate::codec::Codec;
-use crate::codec::http1::{Asked, Format, Http1, request_bytes};
+use crate::codec::http1::{Asked, Format, Http1};
 use crate::datum::{Datum, Kind};
 use crate::mocks::Acting;
 use crate::mocks::encoded::json_bytes;
-use crate::mocks::web::{Requests, header};
-use crate::play::parse_url;
+use crate::mocks::web::{Outgoing, Requests, header};
 use crate::protocol::dify_session::message::{bytes, to_plugin};
 
 /// The listener for calls back, and one that only finds a free port for a plugin of ours.
@@ -267,25 +266,16 @@ impl Daemon {
     fn request(&mut self, request: Request<'_>, out: &mut Acting<'_>) {
         let Request { method, path, headers, body, session, tries } = request;
         let Some(remote) = &mut self.remote else { return };
-        let (addr, host, base) = match parse_url(&remote.url) {
-            Ok(parts) => parts,
+        let formats = |asked: &Asked, head: &Datum| match head.get("status").and_then(Datum::as_int) {
+            Some(200..=299) if !asked.path.ends_with("/health") => Format::Lines,
+            _ => Format::Bytes,
+        };
+        let headers = headers.iter().copied();
+        let outgoing = Outgoing::new(&remote.url, (method, path), headers, body, Box::new(formats));
+        let Outgoing { addr, bytes: request, codec } = match outgoing {
+            Ok(outgoing) => outgoing,
             Err(why) => return self.fail_all(&why, out),
         };
-        let path = format!("{base}{path}");
-        let fields = headers.iter().map(|(name, value)| (*name, Datum::text(*value)));
-        let head = Datum::map([
-            ("method", Datum::text(method)),
-            ("path", Datum::text(&path)),
-            ("headers", Datum::map(fields)),
-        ]);
-        let request = request_bytes(&head, &host, body.map(Payload::from), &|_| None).unwrap_or_default();
-        let mut codec = Http1::client(Box::new(|asked: &Asked, head: &Datum| {
-            match head.get("status").and_then(Datum::as_int) {
-                Some(200..=299) if !asked.path.ends_with("/health") => Format::Lines,
-                _ => Format::Bytes,
-            }
-        }));
-        codec.sent(Asked { method: method.into(), path });
         remote.posted += 1;
         let wire = WireId::own(POSTS + remote.posted);
         let opening = out.act(Act::Open { wire, to: Target::Connect { addr, tls: false } });

@@ -13,12 +13,11 @@ use crate::actor::{
     Act, ActId, Address, CloseHow, EVERYBODY, Exit, Given, Nanos, Payload, SECOND, Target, What, WireId,
 };
 use crate::codec::Codec;
-use crate::codec::http1::{Asked, Format, Http1, chunk, last_chunk, request_bytes};
+use crate::codec::http1::{Asked, Format, Http1, chunk, last_chunk};
 use crate::datum::{Datum, Kind};
 use crate::mocks::Acting;
 use crate::mocks::encoded::json_bytes;
-use crate::mocks::web::{Requests, answer, body_bytes, refusal, stream_head, text};
-use crate::play::parse_url;
+use crate::mocks::web::{Outgoing, Requests, answer, body_bytes, refusal, stream_head, text};
 use crate::protocol::dify_session::message::line;
 
 /// Our listener; calls back have the wires after it.
@@ -270,31 +269,21 @@ impl Plugin {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let (session, id) =
             (text(&event["session_id"]), text(&event["data"]["data"]["backwards_request_id"]));
-        let elsewhere = self.is("calls-back-elsewhere");
+        let path = if self.is("calls-back-elsewhere") { "/transaction" } else { TRANSACTION };
         let named = !self.is("calls-back-without-session");
         let Some(web) = &mut self.web else { return };
-        let (addr, host, base) = match parse_url(&web.daemon) {
-            Ok(parts) => parts,
+        let formats = |_: &Asked, head: &Datum| match head.get("status").and_then(Datum::as_int) {
+            Some(200..=299) => Format::Lines,
+            _ => Format::Bytes,
+        };
+        let headers = [("Content-Type", "application/json"), ("Dify-Plugin-Session-ID", &session)];
+        let headers = headers.into_iter().filter(|(name, _)| named || *name == "Content-Type");
+        let body = Some(line(event));
+        let outgoing = Outgoing::new(&web.daemon, ("POST", path), headers, body, Box::new(formats));
+        let Outgoing { addr, bytes: request, codec } = match outgoing {
+            Ok(outgoing) => outgoing,
             Err(why) => return self.back_fails(&session, &id, &why, out),
         };
-        let path = format!("{base}{}", if elsewhere { "/transaction" } else { TRANSACTION });
-        let mut headers = vec![("Content-Type", Datum::text("application/json"))];
-        if named {
-            headers.push(("Dify-Plugin-Session-ID", Datum::text(&session)));
-        }
-        let head = Datum::map([
-            ("method", Datum::text("POST")),
-            ("path", Datum::text(&path)),
-            ("headers", Datum::map(headers)),
-        ]);
-        let request = request_bytes(&head, &host, Some(line(event).into()), &|_| None).unwrap_or_default();
-        let mut codec = Http1::client(Box::new(|_: &Asked, head: &Datum| {
-            match head.get("status").and_then(Datum::as_int) {
-                Some(200..=299) => Format::Lines,
-                _ => Format::Bytes,
-            }
-        }));
-        codec.sent(Asked { method: "POST".into(), path });
         web.called += 1;
         let wire = WireId::own(1 + web.called);
         let opening = out.act(Act::Open { wire, to: Target::Connect { addr, tls: false } });

@@ -13,7 +13,7 @@ use management::Management;
 use super::call::Call;
 use super::install::Task;
 use super::mutants::is_mutant;
-use crate::actor::{ActId, Actor, Address, Exit, Nanos, Part, SECOND, Value, What, WireId};
+use crate::actor::{ActId, Actor, Address, Exit, Nanos, Part, Payload, SECOND, Value, What, WireId};
 use crate::codec::http1::Http1;
 use crate::codec::lines::JsonLines;
 use crate::codec::{Codec, json};
@@ -114,7 +114,7 @@ const CALL: Nanos = 600 * SECOND;
 struct Exchange {
     codec: Http1,
     purpose: Purpose,
-    request: Vec<u8>,
+    request: Payload,
     status: i64,
     body: Vec<u8>,
     deadline: Nanos,
@@ -125,7 +125,7 @@ struct Exchange {
     /// Whether the request went out.
     sent: bool,
     /// The act that opened its connection.
-    opening: Option<ActId>,
+    opening: ActId,
 }
 
 /// What a request is for.
@@ -191,7 +191,7 @@ impl Role for Daemon {
             What::Ended { wire, .. } => self.over(*wire, "the connection ended too soon", out),
             What::Closed { wire, .. } => self.over(*wire, "the connection was reset", out),
             What::Failed { act, why, .. } => {
-                let of_act = |exchange: &Exchange| exchange.opening == Some(*act);
+                let of_act = |exchange: &Exchange| exchange.opening == *act;
                 let opened =
                     self.exchanges.iter().find(|(_, exchange)| of_act(exchange)).map(|(wire, _)| *wire);
                 if let Some(wire) = opened {

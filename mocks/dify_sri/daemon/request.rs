@@ -1,13 +1,13 @@
 //! What the daemon asks of a runtime and of functions.
 
 use super::{CALL, Daemon, Exchange, Purpose, Request};
-use crate::actor::{Act, Address, Nanos, SECOND, Target, WireId};
-use crate::codec::http1::{Asked, Format, Http1, request_bytes};
+use crate::actor::{Act, Nanos, SECOND, Target, WireId};
+use crate::codec::http1::{Asked, Format};
 use crate::datum::Datum;
 use crate::mocks::Acting;
 use crate::mocks::dify_sri::call::{Call, target};
 use crate::mocks::dify_sri::install::Task;
-use crate::play::parse_url;
+use crate::mocks::web::Outgoing;
 
 impl Daemon {
     pub(super) fn ping(&mut self, id: i128, out: &mut Acting<'_>) {
@@ -137,50 +137,42 @@ impl Daemon {
             | (Purpose::Launch(_), "launch-waits-for-ever") => Nanos::MAX / 4,
             _ => deadline,
         };
-        let (addr, host, base) = match parse_url(url) {
-            Ok(parts) => parts,
-            Err(why) => return self.conclude(purpose, 0, why.into_bytes(), out),
-        };
         if method == "POST" && body.is_none() {
             headers.push(("Content-Length", "0".into()));
         }
-        let path = format!("{base}{path}");
-        let fields = Datum::map(headers.into_iter().map(|(name, value)| (name, Datum::text(value))));
-        let head =
-            Datum::map([("method", Datum::text(method)), ("path", Datum::text(&path)), ("headers", fields)]);
-        let request = request_bytes(&head, &host, body.map(Into::into), &|_| None)
-            .and_then(|payload| payload.to_vec(&|_| None))
-            .unwrap_or_default();
-        let mut codec = Http1::client(Box::new(|asked: &Asked, head: &Datum| {
-            let is_stream = asked.path.ends_with("/v1/launch");
-            let is_call = asked.path.split('?').next().is_some_and(|path| path.ends_with("/invoke"));
-            match head.get("status").and_then(Datum::as_int) {
-                Some(200) if is_stream => Format::Sse,
-                Some(200..=299) if is_call => Format::Lines,
-                _ => Format::Bytes,
-            }
-        }));
-        codec.sent(Asked { method: method.into(), path });
+        let headers = headers.iter().map(|(name, value)| (*name, value.as_str()));
+        let outgoing = Outgoing::new(url, (method, &path), headers, body, Box::new(format));
+        let Outgoing { addr, bytes, codec } = match outgoing {
+            Ok(outgoing) => outgoing,
+            Err(why) => return self.conclude(purpose, 0, why.into_bytes(), out),
+        };
         self.next_wire += 1;
         let wire = WireId::own(self.next_wire);
+        let opening = out.act(Act::Open { wire, to: Target::Connect { addr, tls: false } });
         let exchange = Exchange {
             codec,
             purpose,
-            request,
+            request: bytes,
             status: 0,
             body: Vec::new(),
             deadline,
             line: 0,
             unread: 0,
             sent: false,
-            opening: None,
+            opening,
         };
         self.exchanges.insert(wire, exchange);
-        let Address::Tcp(_) = &addr else { return };
-        let opening = out.act(Act::Open { wire, to: Target::Connect { addr, tls: false } });
-        if let Some(exchange) = self.exchanges.get_mut(&wire) {
-            exchange.opening = Some(opening);
-        }
         self.wake(out);
+    }
+}
+
+/// How the body of a response is read.
+fn format(asked: &Asked, head: &Datum) -> Format {
+    let is_stream = asked.path.ends_with("/v1/launch");
+    let is_call = asked.path.split('?').next().is_some_and(|path| path.ends_with("/invoke"));
+    match head.get("status").and_then(Datum::as_int) {
+        Some(200) if is_stream => Format::Sse,
+        Some(200..=299) if is_call => Format::Lines,
+        _ => Format::Bytes,
     }
 }
