@@ -13,10 +13,31 @@ const PIECE: usize = 64;
 /// more than what it shows, however large the value is.
 pub fn brief(datum: &Datum) -> String {
     let mut page = Page { text: String::new(), room: LIMIT };
-    match write!(page, "{}", shorten(datum, &mut LIMIT.clone())) {
+    let written = match is_short(datum, &mut LIMIT.clone()) {
+        true => write!(page, "{datum}"),
+        false => write!(page, "{}", shorten(datum, &mut LIMIT.clone())),
+    };
+    match written {
         Ok(()) => page.text,
         Err(_) => page.text + "…",
     }
+}
+
+/// Whether [`shorten`] would change nothing: most values need no copy.
+fn is_short(datum: &Datum, leaves: &mut usize) -> bool {
+    *leaves = leaves.saturating_sub(1);
+    *leaves > 0
+        && match datum {
+            Datum::Text(text, _) => text.len() <= PIECE,
+            Datum::Bytes(bytes, _) => bytes.len() <= PIECE,
+            Datum::Array(items, _) => items.len() <= PIECE && items.iter().all(|item| is_short(item, leaves)),
+            Datum::Map(entries, _) => {
+                entries.len() <= PIECE
+                    && entries.iter().all(|(key, value)| is_short(key, leaves) && is_short(value, leaves))
+            }
+            Datum::Tag(_, _, inner) => is_short(inner, leaves),
+            _ => true,
+        }
 }
 
 /// Takes so many characters, and no more.
@@ -86,6 +107,9 @@ mod tests {
         #[test]
         fn what_is_shown_is_the_beginning_of_all(datum in plain_datum()) {
             let all = shorten(&datum, &mut usize::MAX.clone()).to_string();
+            if is_short(&datum, &mut LIMIT.clone()) {
+                prop_assert_eq!(shorten(&datum, &mut LIMIT.clone()).to_string(), datum.to_string());
+            }
             match all.char_indices().nth(LIMIT) {
                 Some((cut, _)) => prop_assert_eq!(brief(&datum), format!("{}…", &all[..cut])),
                 None => prop_assert_eq!(brief(&datum), all),
