@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -33,6 +33,9 @@ pub fn case_folder(run: &Path) -> PathBuf {
     run.join(format!("c{}", NEXT.fetch_add(1, Ordering::Relaxed)))
 }
 
+/// How many bytes the transcripts of all cases that are being played hold.
+static HELD: AtomicUsize = AtomicUsize::new(0);
+
 /// Plays a case and judges it. A panic of ours becomes an inconclusive case with a defect.
 pub(super) fn play(
     suite: &Suite,
@@ -45,7 +48,7 @@ pub(super) fn play(
     let folder = case_folder(&options.folder);
     let transcript = folder.with_extension("jsonl");
     let header = || Header::new(suite, script).line();
-    let mut draft = Draft::new(&transcript, &script.subject.secrets, &header);
+    let mut draft = Draft::new(&transcript, &script.subject.secrets, &header, &HELD);
     let played = catch_unwind(AssertUnwindSafe(|| match (&options.vehicle, runtime) {
         (Vehicle::Simulator(faults), _) => simulate(script, faults.clone(), &mut draft),
         (Vehicle::Process, Some(runtime)) => runtime.block_on(shell(script, options, &folder, &mut draft)),
