@@ -1,6 +1,9 @@
 //! The tool around the runs, as a user meets it: files it writes, runs again, baselines, profiles side by side.
 
+use std::io::{Read, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
+use std::process::Stdio;
 
 use assert_cmd::Command;
 
@@ -378,4 +381,80 @@ fn the_program_alone_is_the_whole_tool() {
     std::fs::create_dir_all(folder.path().join("plugin")).expect("a folder");
     std::fs::write(folder.path().join("plugin/manifest.yaml"), "version: 0.0.1\n").expect("a manifest");
     does(&["package", "plugin", "-o", "plugin.difypkg"], "plugfest@plugin@0.0.1");
+}
+
+/// A frame between a relay and its harness: what, length, bytes.
+fn frame(kind: u8, bytes: &[u8]) -> Vec<u8> {
+    [&[kind][..], &u32::try_from(bytes.len()).expect("it is short").to_be_bytes(), bytes].concat()
+}
+
+/// What a relay says of itself.
+type Hello = serde_json::Value;
+
+/// Lets a harness that is `serve` play a relay to which `input` is written, until the relay ends.
+fn relayed(input: &[u8], serve: impl FnOnce(Hello, &mut UnixStream)) -> std::process::Output {
+    let folder = tempfile::tempdir().expect("a folder");
+    let socket = folder.path().join("s");
+    let listener = UnixListener::bind(&socket).expect("the folder is ours");
+    let mut relay = std::process::Command::new(env!("CARGO_BIN_EXE_plugfest"))
+        .arg("relay")
+        .arg(&socket)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let (mut harness, _) = listener.accept().expect("it connects");
+    let hello = serde_json::from_slice(&told(&mut harness, 0)).expect("it is JSON");
+    serve(hello, &mut harness);
+    drop(harness);
+    let _ = relay.stdin.take().expect("it was piped").write_all(input);
+    relay.wait_with_output().expect("it ends")
+}
+
+#[test]
+fn a_relay_still_does_what_a_harness_left_behind() {
+    for input in [&b""[..], &[b'x'; 300_000]] {
+        let output = relayed(input, |_, harness| {
+            let last = [frame(1, b"last words"), frame(4, b"why"), frame(5, &7_i32.to_be_bytes())];
+            harness.write_all(&last.concat()).expect("it listens");
+        });
+        let told = (output.status.code(), output.stdout.as_slice(), output.stderr.as_slice());
+        assert_eq!(told, (Some(7), &b"last words"[..], &b"why"[..]));
+    }
+}
+
+#[test]
+fn a_relay_without_a_harness_ends_without_a_word() {
+    let output = relayed(b"x", |_, harness| {
+        harness.write_all(&frame(1, b"half")[..3]).expect("it listens");
+    });
+    assert_eq!((output.status.code(), output.stdout.len(), output.stderr.len()), (Some(1), 0, 0));
+}
+
+#[test]
+fn a_relay_tells_who_it_is_what_it_reads_and_which_signals_it_gets() {
+    let output = relayed(b"", |hello, harness| {
+        assert_eq!(hello["argv"][1], "relay");
+        let pid = i32::try_from(hello["pid"].as_u64().expect("a number")).expect("it is a process");
+        let pid = rustix::process::Pid::from_raw(pid).expect("it is no 0");
+        for signal in
+            [rustix::process::Signal::TERM, rustix::process::Signal::INT, rustix::process::Signal::HUP]
+        {
+            rustix::process::kill_process(pid, signal).expect("it runs");
+            assert_eq!(told(harness, 3), [u8::try_from(signal.as_raw()).expect("it is small")]);
+        }
+        harness.write_all(&frame(5, &0_i32.to_be_bytes())).expect("it listens");
+    });
+    assert_eq!(output.status.code(), Some(0));
+}
+
+/// The bytes of the next frame, which is of this kind.
+fn told(harness: &mut UnixStream, kind: u8) -> Vec<u8> {
+    let mut head = [0; 5];
+    harness.read_exact(&mut head).expect("a frame");
+    assert_eq!(head[0], kind);
+    let mut bytes = vec![0; u32::from_be_bytes([head[1], head[2], head[3], head[4]]) as usize];
+    harness.read_exact(&mut bytes).expect("a frame");
+    bytes
 }

@@ -23,6 +23,8 @@ pub(super) fn as_text(word: OsString) -> String {
     word.into_string().unwrap_or_else(|other| other.to_string_lossy().into_owned())
 }
 
+/// The signals that are told instead of ending us: SIGTERM, SIGINT, SIGHUP.
+pub(super) const SIGNALS: [u8; 3] = [15, 2, 1];
 /// How many reads a thread may be ahead.
 const AHEAD: usize = 16;
 
@@ -39,10 +41,8 @@ pub(super) async fn pass_on(outlet: Outlet) {
 
 /// Signals become events instead of ending us.
 pub(super) fn signals(outlet: &Outlet) {
-    for (kind, signal) in
-        [(SignalKind::terminate(), 15), (SignalKind::interrupt(), 2), (SignalKind::hangup(), 1)]
-    {
-        let Ok(mut stream) = tokio::signal::unix::signal(kind) else { continue };
+    for signal in SIGNALS.map(i32::from) {
+        let Ok(mut stream) = tokio::signal::unix::signal(SignalKind::from_raw(signal)) else { continue };
         let outlet = outlet.clone();
         tokio::spawn(async move {
             while stream.recv().await.is_some() {

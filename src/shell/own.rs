@@ -50,7 +50,8 @@ async fn write_pieces(part: Part, bytes: Vec<u8>, pieces: Pieces) -> io::Result<
     if takes(part, length) { write() } else { tokio::task::spawn_blocking(write).await? }
 }
 
-fn put(part: Part, bytes: &[u8]) -> io::Result<()> {
+/// Writes to a standard stream, and waits for whoever reads it.
+pub(super) fn put(part: Part, bytes: &[u8]) -> io::Result<()> {
     fn all(mut sink: impl Write, bytes: &[u8]) -> io::Result<()> {
         sink.write_all(bytes)?;
         sink.flush()
@@ -77,7 +78,7 @@ fn takes(part: Part, length: usize) -> bool {
 }
 
 /// The reader of our output sees its end although we live on.
-fn close_stdout() {
+pub(super) fn close_stdout() {
     if let Ok(null) = std::fs::OpenOptions::new().write(true).open("/dev/null") {
         let _ = rustix::stdio::dup2_stdout(&null);
     }

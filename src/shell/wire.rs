@@ -185,7 +185,7 @@ pub(super) async fn write_all(
 }
 
 /// Waits until the reader took what was written, where the system can tell; at most `gap`.
-pub(super) async fn until_taken(taken: &impl Fn() -> Option<bool>, gap: Duration) {
+async fn until_taken(taken: &impl Fn() -> Option<bool>, gap: Duration) {
     let begun = std::time::Instant::now();
     while begun.elapsed() < gap {
         tokio::task::yield_now().await;

@@ -1,7 +1,7 @@
 //! The relay's own process. It waits for all that may come with one call and has no runtime: one is started for every
 //! process that a subject starts, and most live for a millisecond.
 
-use std::io::{self, Read, Write, stderr, stdin, stdout};
+use std::io::{self, Read, Write, stdin, stdout};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::parent_id;
@@ -13,7 +13,9 @@ use rustix::io::{ioctl_fionread, retry_on_intr};
 use signal_hook::low_level::pipe;
 
 use super::{BYTES, END, EXIT, HELLO, Hello, PIECE, SIGNAL, STDERR, frame, head};
-use crate::shell::input::{as_text, environment};
+use crate::actor::Part;
+use crate::shell::input::{SIGNALS, as_text, environment};
+use crate::shell::own::{close_stdout, put};
 
 /// The longest that a piece waits for its reader.
 const GAP: Duration = Duration::from_millis(2);
@@ -21,13 +23,11 @@ const GAP: Duration = Duration::from_millis(2);
 const LOOK: Duration = Duration::from_micros(20);
 /// Most bytes of standard input that are passed on at once.
 const AT_ONCE: usize = 64 << 10;
-/// The signals that are passed on instead of ending us: SIGTERM, SIGINT, SIGHUP.
-const SIGNALS: [u8; 3] = [15, 2, 1];
 
-/// The relay's own process: gives its exit status.
+/// The relay's own process: gives its exit status, 1 where the harness left without saying one.
 ///
 /// # Errors
-/// The socket cannot be reached.
+/// The socket cannot be reached, or nobody hears of us on it.
 pub fn main(socket: &Path) -> io::Result<i32> {
     // Before the harness hears of us: what it then has done to us must not end us unheard.
     let signals = [watched(SIGNALS[0])?, watched(SIGNALS[1])?, watched(SIGNALS[2])?];
@@ -40,20 +40,21 @@ pub fn main(socket: &Path) -> io::Result<i32> {
     };
     harness.write_all(&frame(HELLO, &serde_json::to_vec(&hello).map_err(io::Error::other)?))?;
     let mut buffer = vec![0; AT_ONCE];
-    let mut reads = true;
+    let (mut reads, mut hears) = (true, true);
     loop {
-        let ready = ready(&harness, &signals, reads)?;
-        for (number, signal) in
-            SIGNALS.iter().zip(&signals).filter(|(number, _)| ready.signals.contains(number))
-        {
-            let _ = (&*signal).read(&mut buffer)?;
-            harness.write_all(&frame(SIGNAL, &[*number]))?;
-        }
+        let ready = ready(&harness, hears.then_some(&signals), reads && hears)?;
+        let mut news = Vec::new();
         if ready.input {
             let length = retry_on_intr(|| rustix::io::read(stdin(), &mut buffer[..])).unwrap_or(0);
             reads = length > 0;
-            harness.write_all(&if reads { frame(BYTES, &buffer[..length]) } else { frame(END, &[]) })?;
+            news = if reads { frame(BYTES, &buffer[..length]) } else { frame(END, &[]) };
         }
+        for at in ready.signals {
+            let _ = (&signals[at]).read(&mut buffer)?;
+            news.extend(frame(SIGNAL, &[SIGNALS[at]]));
+        }
+        // A harness that hears no more may have left something for us to do.
+        hears = hears && harness.write_all(&news).is_ok();
         if ready.harness
             && let Some(status) = obey(&mut harness)?
         {
@@ -73,51 +74,44 @@ fn watched(signal: u8) -> io::Result<UnixStream> {
 struct Ready {
     harness: bool,
     input: bool,
-    signals: Vec<u8>,
+    /// Which of [`SIGNALS`] came.
+    signals: Vec<usize>,
 }
 
 /// Waits until somebody has.
-fn ready(harness: &UnixStream, signals: &[UnixStream; 3], reads: bool) -> io::Result<Ready> {
-    let input = stdin();
+fn ready(harness: &UnixStream, signals: Option<&[UnixStream; 3]>, reads: bool) -> io::Result<Ready> {
+    let (input, signals) = (stdin(), signals.map_or(&[][..], |signals| &signals[..]));
     let mut asked = vec![PollFd::new(harness, PollFlags::IN)];
     asked.extend(signals.iter().map(|signal| PollFd::new(signal, PollFlags::IN)));
     asked.extend(reads.then(|| PollFd::from_borrowed_fd(input.as_fd(), PollFlags::IN)));
     retry_on_intr(|| poll(&mut asked, None))?;
     let has = |at: usize| asked.get(at).is_some_and(|asked| !asked.revents().is_empty());
-    let signals = SIGNALS.iter().enumerate().filter(|(at, _)| has(1 + at)).map(|(_, number)| *number);
-    Ok(Ready { harness: has(0), input: has(1 + SIGNALS.len()), signals: signals.collect() })
+    let came = (0..signals.len()).filter(|at| has(1 + at)).collect();
+    Ok(Ready { harness: has(0), input: has(1 + signals.len()), signals: came })
 }
 
 /// Does what the next frame says; the status with which we are to end, also where the harness is gone.
 fn obey(harness: &mut UnixStream) -> io::Result<Option<i32>> {
     let mut start = [0; 5];
-    match harness.read_exact(&mut start) {
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(Some(1)),
-        other => other?,
+    if harness.read_exact(&mut start).is_err() {
+        return Ok(Some(1));
     }
     let (kind, length) = head(start).ok_or_else(|| io::Error::other("a frame that is too long"))?;
     let mut bytes = vec![0; length];
     harness.read_exact(&mut bytes)?;
+    // Whoever does not read what we write is no concern of the harness.
     match kind {
-        BYTES => write_and_flush(&mut stdout().lock(), &bytes),
+        BYTES => drop(put(Part::Main, &bytes)),
         PIECE => {
-            write_and_flush(&mut stdout().lock(), &bytes);
+            let _ = put(Part::Main, &bytes);
             wait_until_taken();
         }
-        STDERR => write_and_flush(&mut stderr().lock(), &bytes),
-        END => {
-            if let Ok(null) = std::fs::OpenOptions::new().write(true).open("/dev/null") {
-                let _ = rustix::stdio::dup2_stdout(&null);
-            }
-        }
+        STDERR => drop(put(Part::Stderr, &bytes)),
+        END => close_stdout(),
         EXIT => return Ok(Some(bytes.try_into().map_or(1, i32::from_be_bytes))),
         _ => {}
     }
     Ok(None)
-}
-
-fn write_and_flush(sink: &mut impl Write, bytes: &[u8]) {
-    let _ = sink.write_all(bytes).and_then(|()| sink.flush());
 }
 
 /// Waits until the reader of our standard output has taken all of it, where the system can tell; else a while.
