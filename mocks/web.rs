@@ -61,7 +61,7 @@ impl Outgoing {
     /// A request for a path below a URL; `formats` says how the body of its response is read.
     ///
     /// # Errors
-    /// A URL that is none.
+    /// A URL that is none, or a head that cannot be written.
     pub(in crate::mocks) fn new<'a>(
         url: &str,
         (method, path): (&str, &str),

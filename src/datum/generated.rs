@@ -65,7 +65,7 @@ impl Generated {
         out
     }
 
-    /// Whether `bytes` are exactly what is described, without building it.
+    /// Whether `bytes` are exactly what is described, without building more of it than a block.
     pub fn equals(&self, bytes: &[u8]) -> bool {
         if bytes.len() as u64 != self.len() {
             return false;
