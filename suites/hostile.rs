@@ -335,7 +335,7 @@ fn a_transcript_that_may_not_grow_costs_its_own_case_only() {
     let me = program();
     let folder = tempfile::tempdir().expect("a folder");
     let script = format!(
-        "ulimit -f 600; exec {me} run arcaflow plugin 'stream/large-text[one-MiB]' work/echo work/unknown --jobs 1 -- {me} mock arcaflow plugin"
+        "ulimit -f 60; exec {me} run arcaflow plugin 'stream/large-text[one-MiB]' work/echo work/unknown --jobs 1 -- {me} mock arcaflow plugin --mutant text-cut-at-64k"
     );
     let told = run(&["env", &format!("TMPDIR={}", folder.path().display()), "sh", "-c", &script]);
     assert_eq!(told.status, 3, "{}{}", told.out, told.err);
