@@ -61,8 +61,11 @@ pub fn run(write: bool) -> Done {
 type Generated = (&'static str, fn(&str) -> Result<String, String>);
 
 /// What is generated and committed.
-const GENERATED: &[Generated] =
-    &[("reports/README.md", crate::matrix::refreshed), ("reports/mutants.md", |_| crate::mutants::page())];
+const GENERATED: &[Generated] = &[
+    ("reports/README.md", crate::matrix::refreshed),
+    ("reports/mutants.md", |_| crate::mutants::page()),
+    ("reports/schemas/scenario.json", |_| Ok(format!("{:#}\n", plugfest::scenario::schema::schema()))),
+];
 
 /// How many generated files are not as they should be; writes them if asked to.
 fn stale(write: bool) -> Result<i32, String> {
