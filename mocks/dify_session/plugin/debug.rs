@@ -3,6 +3,9 @@
 //! Sources: dify_plugin 0.7.4, plugin.py 103-196, for what is sent; langgenius/dify-plugin-daemon bdb5642,
 //! internal/core/debugging_runtime/hooks.go 158-242, for what a daemon takes.
 
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
@@ -200,7 +203,9 @@ impl Plugin {
     /// Says who it is and what it offers; nobody answers that.
     fn register(&mut self, out: &mut Acting<'_>) {
         let Some(remote) = &self.remote else { return };
-        let mut messages = registration(&remote.key);
+        let handshake = register("handshake", json!({"key": remote.key}));
+        let rest = REGISTRATION.iter().map(Cow::Borrowed);
+        let mut messages: Vec<Cow<'_, Value>> = std::iter::once(Cow::Owned(handshake)).chain(rest).collect();
         self.deviate(&mut messages);
         for message in messages {
             self.send(&message, out);
@@ -218,34 +223,31 @@ impl Plugin {
     }
 
     /// What mutants say instead: handshake, manifest, tools, three chunks of two files, end.
-    fn deviate(&self, messages: &mut Vec<Value>) {
+    fn deviate(&self, messages: &mut Vec<Cow<'_, Value>>) {
         match self.mutant.as_str() {
             "handshake-is-missing" => drop(messages.remove(0)),
             "handshake-after-manifest" => messages.swap(0, 1),
-            "another-key" => messages[0]["data"]["key"] = "another".into(),
+            "another-key" => messages[0].to_mut()["data"]["key"] = "another".into(),
             "waits-for-acknowledgement" => messages.truncate(1),
             "tools-before-manifest" => messages.swap(1, 2),
             "tools-twice" => messages.insert(3, messages[2].clone()),
             "declares-nothing" => drop(messages.remove(2)),
-            "declaration-is-empty" => messages[2]["data"] = json!([]),
+            "declaration-is-empty" => messages[2].to_mut()["data"] = json!([]),
             "registration-without-end" => drop(messages.pop()),
             "ends-twice" => messages.extend(messages.last().cloned()),
-            "heartbeat-before-end" => messages.insert(3, heartbeat()),
+            "heartbeat-before-end" => messages.insert(3, Cow::Owned(heartbeat())),
             "icon-is-missing" => drop(messages.remove(3)),
-            "assets-are-plain-text" => messages[3]["data"]["data"] = ICON.into(),
+            "assets-are-plain-text" => messages[3].to_mut()["data"]["data"] = ICON.into(),
             "files-interleaved" => messages.swap(3, 4),
             _ => {}
         }
     }
 }
 
-/// What a plugin says of itself.
-fn registration(key: &str) -> Vec<Value> {
-    let mut messages = vec![
-        register("handshake", json!({"key": key})),
-        register("manifest_declaration", manifest()),
-        register("tool_declaration", json!([provider()])),
-    ];
+/// What a plugin says of itself after the handshake; made once, as all say the same.
+static REGISTRATION: LazyLock<Vec<Value>> = LazyLock::new(|| {
+    let mut messages =
+        vec![register("manifest_declaration", manifest()), register("tool_declaration", json!([provider()]))];
     for (name, bytes) in [("icon.svg", ICON.as_bytes()), ("guide.txt", &[b'a'; 9000][..])] {
         let count = bytes.len().div_ceil(CHUNK);
         for (n, chunk) in bytes.chunks(CHUNK).enumerate() {
@@ -255,7 +257,7 @@ fn registration(key: &str) -> Vec<Value> {
     }
     messages.push(register("end", json!({})));
     messages
-}
+});
 
 /// The tools as a daemon's users see them.
 fn provider() -> Value {
