@@ -8,6 +8,7 @@ mod process;
 mod served;
 
 use std::collections::BTreeMap;
+use std::io;
 
 use serde::{Deserialize, Serialize};
 
@@ -44,8 +45,14 @@ fn frame(kind: u8, bytes: &[u8]) -> Vec<u8> {
     [&[kind][..], &length.to_be_bytes(), bytes].concat()
 }
 
-/// What a frame is and how many bytes it has, by its head; none where it is too long.
-fn head([kind, length @ ..]: [u8; 5]) -> Option<(u8, usize)> {
+/// What a frame is and how many bytes it has, by its head.
+///
+/// # Errors
+/// It has more than a frame may have.
+fn head([kind, length @ ..]: [u8; 5]) -> io::Result<(u8, usize)> {
     let length = u32::from_be_bytes(length) as usize;
-    (length <= LONGEST).then_some((kind, length))
+    if length > LONGEST {
+        return Err(io::Error::other("a frame that is too long"));
+    }
+    Ok((kind, length))
 }

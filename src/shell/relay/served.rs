@@ -121,7 +121,7 @@ async fn next_frame(source: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
         Err(error) => return Err(error),
     }
-    let (kind, length) = head(start).ok_or_else(|| io::Error::other("a frame that is too long"))?;
+    let (kind, length) = head(start)?;
     let mut bytes = vec![0; length];
     source.read_exact(&mut bytes).await?;
     Ok(Some((kind, bytes)))
