@@ -383,42 +383,72 @@ fn the_program_alone_is_the_whole_tool() {
     does(&["package", "plugin", "-o", "plugin.difypkg"], "plugfest@plugin@0.0.1");
 }
 
+/// A relay that runs, and its harness, which the test plays.
+struct Relay {
+    process: std::process::Child,
+    harness: UnixStream,
+    hello: serde_json::Value,
+}
+
+impl Relay {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let socket = folder.path().join("s");
+        let listener = UnixListener::bind(&socket).expect("the folder is ours");
+        let process = std::process::Command::new(env!("CARGO_BIN_EXE_plugfest"))
+            .arg("relay")
+            .arg(&socket)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("it starts");
+        let (harness, _) = listener.accept().expect("it connects");
+        let mut relay = Self { process, harness, hello: serde_json::Value::Null };
+        relay.hello = serde_json::from_slice(&relay.told(0)).expect("it is JSON");
+        relay
+    }
+
+    /// Tells it something.
+    fn tell(&mut self, frame: &[u8]) {
+        self.harness.write_all(frame).expect("it listens");
+    }
+
+    /// The bytes of its next frame, which is of this kind.
+    fn told(&mut self, kind: u8) -> Vec<u8> {
+        let mut head = [0; 5];
+        self.harness.read_exact(&mut head).expect("a frame");
+        assert_eq!(head[0], kind);
+        let mut bytes = vec![0; u32::from_be_bytes([head[1], head[2], head[3], head[4]]) as usize];
+        self.harness.read_exact(&mut bytes).expect("a frame");
+        bytes
+    }
+
+    fn signal(&self, signal: rustix::process::Signal) {
+        let pid = self.hello["pid"].as_u64().and_then(|pid| i32::try_from(pid).ok()).expect("a process");
+        let pid = rustix::process::Pid::from_raw(pid).expect("it is no 0");
+        rustix::process::kill_process(pid, signal).expect("it runs");
+    }
+
+    /// The harness leaves, then the input comes.
+    fn left(mut self, input: &[u8]) -> std::process::Output {
+        drop(self.harness);
+        let _ = self.process.stdin.take().expect("it was piped").write_all(input);
+        self.process.wait_with_output().expect("it ends")
+    }
+}
+
 /// A frame between a relay and its harness: what, length, bytes.
 fn frame(kind: u8, bytes: &[u8]) -> Vec<u8> {
     [&[kind][..], &u32::try_from(bytes.len()).expect("it is short").to_be_bytes(), bytes].concat()
 }
 
-/// What a relay says of itself.
-type Hello = serde_json::Value;
-
-/// Lets a harness that is `serve` play a relay to which `input` is written, until the relay ends.
-fn relayed(input: &[u8], serve: impl FnOnce(Hello, &mut UnixStream)) -> std::process::Output {
-    let folder = tempfile::tempdir().expect("a folder");
-    let socket = folder.path().join("s");
-    let listener = UnixListener::bind(&socket).expect("the folder is ours");
-    let mut relay = std::process::Command::new(env!("CARGO_BIN_EXE_plugfest"))
-        .arg("relay")
-        .arg(&socket)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("it starts");
-    let (mut harness, _) = listener.accept().expect("it connects");
-    let hello = serde_json::from_slice(&told(&mut harness, 0)).expect("it is JSON");
-    serve(hello, &mut harness);
-    drop(harness);
-    let _ = relay.stdin.take().expect("it was piped").write_all(input);
-    relay.wait_with_output().expect("it ends")
-}
-
 #[test]
 fn a_relay_still_does_what_a_harness_left_behind() {
     for input in [&b""[..], &[b'x'; 300_000]] {
-        let output = relayed(input, |_, harness| {
-            let last = [frame(1, b"last words"), frame(4, b"why"), frame(5, &7_i32.to_be_bytes())];
-            harness.write_all(&last.concat()).expect("it listens");
-        });
+        let mut relay = Relay::start();
+        relay.tell(&[frame(1, b"last words"), frame(4, b"why"), frame(5, &7_i32.to_be_bytes())].concat());
+        let output = relay.left(input);
         let told = (output.status.code(), output.stdout.as_slice(), output.stderr.as_slice());
         assert_eq!(told, (Some(7), &b"last words"[..], &b"why"[..]));
     }
@@ -426,35 +456,38 @@ fn a_relay_still_does_what_a_harness_left_behind() {
 
 #[test]
 fn a_relay_without_a_harness_ends_without_a_word() {
-    let output = relayed(b"x", |_, harness| {
-        harness.write_all(&frame(1, b"half")[..3]).expect("it listens");
-    });
+    let mut relay = Relay::start();
+    relay.tell(&frame(1, b"half")[..3]);
+    let output = relay.left(b"x");
     assert_eq!((output.status.code(), output.stdout.len(), output.stderr.len()), (Some(1), 0, 0));
 }
 
 #[test]
-fn a_relay_tells_who_it_is_what_it_reads_and_which_signals_it_gets() {
-    let output = relayed(b"", |hello, harness| {
-        assert_eq!(hello["argv"][1], "relay");
-        let pid = i32::try_from(hello["pid"].as_u64().expect("a number")).expect("it is a process");
-        let pid = rustix::process::Pid::from_raw(pid).expect("it is no 0");
-        for signal in
-            [rustix::process::Signal::TERM, rustix::process::Signal::INT, rustix::process::Signal::HUP]
-        {
-            rustix::process::kill_process(pid, signal).expect("it runs");
-            assert_eq!(told(harness, 3), [u8::try_from(signal.as_raw()).expect("it is small")]);
-        }
-        harness.write_all(&frame(5, &0_i32.to_be_bytes())).expect("it listens");
-    });
-    assert_eq!(output.status.code(), Some(0));
+fn a_relay_tells_who_it_is_and_which_signals_it_gets() {
+    use rustix::process::Signal;
+    let mut relay = Relay::start();
+    assert_eq!(relay.hello["argv"][1], "relay");
+    for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
+        relay.signal(signal);
+        assert_eq!(relay.told(3), [u8::try_from(signal.as_raw()).expect("it is small")]);
+    }
+    relay.tell(&frame(5, &0_i32.to_be_bytes()));
+    assert_eq!(relay.left(b"").status.code(), Some(0));
 }
 
-/// The bytes of the next frame, which is of this kind.
-fn told(harness: &mut UnixStream, kind: u8) -> Vec<u8> {
-    let mut head = [0; 5];
-    harness.read_exact(&mut head).expect("a frame");
-    assert_eq!(head[0], kind);
-    let mut bytes = vec![0; u32::from_be_bytes([head[1], head[2], head[3], head[4]]) as usize];
-    harness.read_exact(&mut bytes).expect("a frame");
-    bytes
+/// While it writes what nobody reads, input comes, and behind it a signal.
+#[test]
+fn a_relay_tells_what_it_read_before_the_signal_behind_it() {
+    const LONGEST: usize = 1 << 20;
+    let mut relay = Relay::start();
+    relay.tell(&frame(1, &[b'o'; LONGEST]));
+    relay.process.stdin.as_mut().expect("it was piped").write_all(b"before").expect("a pipe holds it");
+    relay.signal(rustix::process::Signal::TERM);
+    let mut written = vec![0; LONGEST];
+    relay.process.stdout.as_mut().expect("it was piped").read_exact(&mut written).expect("all of it");
+    assert_eq!((relay.told(1), relay.told(3)), (b"before".to_vec(), vec![15]));
+    drop(relay.process.stdin.take());
+    assert_eq!(relay.told(2), b"");
+    relay.tell(&frame(5, &0_i32.to_be_bytes()));
+    assert_eq!(relay.process.wait().expect("it ends").code(), Some(0));
 }
