@@ -117,13 +117,15 @@ mod tests {
     use super::*;
     use crate::actor::{Blob, Part, What, WireId};
 
+    const HEADER: &dyn Fn() -> Result<Vec<u8>> = &|| Ok(b"head\n".to_vec());
+
     fn event(seq: u64, length: usize) -> Event {
         let bytes = Blob(vec![b'x'; length]);
         Event { at: 0, seq, what: What::Bytes { wire: WireId::STDIO, part: Part::Main, bytes } }
     }
 
     fn text(events: &[Event]) -> Vec<u8> {
-        let mut text = b"head\n".to_vec();
+        let mut text = HEADER().expect("it is in memory");
         for event in events {
             write_line(&mut text, &Line::Event(event.clone())).expect("it is in memory");
         }
@@ -135,10 +137,9 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("t.jsonl");
         let secrets = Secrets::default();
-        let header = || Ok(b"head\n".to_vec());
         let all = AtomicUsize::new(0);
         let draft = || {
-            let mut draft = Draft::new(&path, &secrets, &header, &all);
+            let mut draft = Draft::new(&path, &secrets, HEADER, &all);
             draft.event(event(1, 3));
             draft
         };
@@ -156,10 +157,9 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("t.jsonl");
         let secrets = Secrets::default();
-        let header = || Ok(b"head\n".to_vec());
         let all = AtomicUsize::new(0);
         let draft = || {
-            let mut draft = Draft::new(&path, &secrets, &header, &all);
+            let mut draft = Draft::new(&path, &secrets, HEADER, &all);
             draft.event(event(1, 3));
             draft.event(event(2, MOST));
             draft.event(event(3, 3));
@@ -180,11 +180,10 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let (one, other) = (folder.path().join("1.jsonl"), folder.path().join("2.jsonl"));
         let secrets = Secrets::default();
-        let header = || Ok(b"head\n".to_vec());
         let all = AtomicUsize::new(0);
-        let mut large = Draft::new(&one, &secrets, &header, &all);
+        let mut large = Draft::new(&one, &secrets, HEADER, &all);
         large.event(event(1, MOST - 2 * LINE));
-        let mut small = Draft::new(&other, &secrets, &header, &all);
+        let mut small = Draft::new(&other, &secrets, HEADER, &all);
         small.event(event(1, 0));
         assert!(!one.exists() && !other.exists());
         small.event(event(2, 0));
@@ -202,10 +201,9 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("none/t.jsonl");
         let secrets = Secrets::default();
-        let header = || Ok(b"head\n".to_vec());
         let all = AtomicUsize::new(0);
         let draft = || {
-            let mut draft = Draft::new(&path, &secrets, &header, &all);
+            let mut draft = Draft::new(&path, &secrets, HEADER, &all);
             draft.event(event(1, MOST));
             draft.event(event(2, 3));
             draft
