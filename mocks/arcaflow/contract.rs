@@ -1,10 +1,10 @@
 //! The steps of the conformance contract: their schema and what they do.
 
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 use super::document;
 use crate::datum::{Datum, notation};
-use crate::protocol::arcaflow::schema::Schema;
+use crate::protocol::arcaflow::schema::Step;
 
 /// What a step does with an input that fits.
 #[derive(Clone, Debug, PartialEq)]
@@ -101,9 +101,16 @@ pub static STEPS_OF_THE_DOCUMENT: LazyLock<Datum> = LazyLock::new(|| {
     Datum::map(steps)
 });
 
-/// The same, for checking inputs and outputs.
-pub static TYPES: LazyLock<Schema> =
-    LazyLock::new(|| Schema::read(&SCHEMA).expect("the contract's schema is valid"));
+/// The types of a step, for checking inputs and outputs: read once it is asked for, as most processes run one step.
+pub fn types(step: &str) -> Option<&'static Step> {
+    static READ: [OnceLock<Step>; STEPS.len()] = [const { OnceLock::new() }; STEPS.len()];
+    let at = STEPS.iter().position(|(id, ..)| *id == step)?;
+    let read = || {
+        let types = SCHEMA.get("steps").and_then(|steps| steps.get(step)).expect("the schema has every step");
+        Step::read(types).expect("the contract's schema is valid")
+    };
+    Some(READ[at].get_or_init(read))
+}
 
 fn parsed(properties: &str) -> Datum {
     notation::parse_datum(properties).expect("the contract's schema is notation")
@@ -204,10 +211,16 @@ const TYPES_OF_TYPES: &str = r#"{
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::arcaflow::schema::Schema;
 
     #[test]
     fn the_contract_is_a_schema_that_the_engine_accepts() {
-        assert_eq!(TYPES.steps.len(), STEPS.len());
-        assert_eq!(TYPES.steps["wait"].signal_handlers["cancel"].root_id(), "cancelInput");
+        let schema = Schema::read(&SCHEMA).expect("it is valid");
+        assert_eq!(schema.steps.len(), STEPS.len());
+        for (id, step) in &schema.steps {
+            assert_eq!(types(id).map(|types| types.input.root_id()), Some(step.input.root_id()));
+        }
+        assert_eq!(schema.steps["wait"].signal_handlers["cancel"].root_id(), "cancelInput");
+        assert!(types("none").is_none());
     }
 }

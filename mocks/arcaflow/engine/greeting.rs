@@ -3,7 +3,7 @@
 use super::session::Dialect;
 use super::slip;
 use crate::datum::Datum;
-use crate::mocks::arcaflow::contract::TYPES;
+use crate::mocks::arcaflow::contract::SCHEMA;
 use crate::protocol::arcaflow::schema::Schema;
 use crate::protocol::arcaflow::{check, document};
 
@@ -51,9 +51,7 @@ fn deployed(hello: &Datum, mutant: &str) -> Result<Greeting, String> {
     }
     let version = version(hello.get("version"), mutant)?;
     let schema = match hello.get("schema") {
-        Some(Datum::Null) | None if mutant == "schema-optional" => {
-            return Ok(Greeting { version, schema: TYPES.clone() });
-        }
+        Some(Datum::Null) | None if mutant == "schema-optional" => &SCHEMA,
         None => return Err("it has no schema".into()),
         Some(schema) => schema,
     };
@@ -61,9 +59,10 @@ fn deployed(hello: &Datum, mutant: &str) -> Result<Greeting, String> {
         return Err("its schema has the unknown key display".into());
     }
     let schema = match Schema::read(schema) {
-        Err(fault) if slip::overlooks(mutant, &fault) => TYPES.clone(),
-        read => read.map_err(|fault| format!("its schema is broken: {fault}"))?,
+        Err(fault) if slip::overlooks(mutant, &fault) => Schema::read(&SCHEMA),
+        read => read,
     };
+    let schema = schema.map_err(|fault| format!("its schema is broken: {fault}"))?;
     check("shallow", hello).map_err(|why| format!("it is too large: {why}"))?;
     Ok(Greeting { version, schema })
 }

@@ -7,7 +7,7 @@ use super::{Dialect, Plugin};
 use crate::actor::Exit;
 use crate::datum::Datum;
 use crate::mocks::Acting;
-use crate::mocks::arcaflow::contract::TYPES;
+use crate::mocks::arcaflow::contract::types;
 
 impl Plugin {
     /// Takes the one task; a second one is not read any more.
@@ -18,7 +18,7 @@ impl Plugin {
         self.has_task = true;
         let step = start.get("id").and_then(Datum::as_text).unwrap_or_default().into_owned();
         let config = start.take("config").unwrap_or(Datum::Null);
-        let input = match TYPES.steps.get(&step) {
+        let input = match types(&step) {
             None => Err(format!("there is no step `{step}`")),
             Some(known) => self.accepted(&known.input, config),
         };

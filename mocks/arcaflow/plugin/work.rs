@@ -7,7 +7,7 @@ use crate::actor::{Act, Exit, Payload, Target, WireId};
 use crate::codec::cbor;
 use crate::datum::Datum;
 use crate::mocks::Acting;
-use crate::mocks::arcaflow::contract::{Deed, TYPES, run};
+use crate::mocks::arcaflow::contract::{Deed, run, types};
 
 impl Plugin {
     pub(super) fn work(&mut self, run: Option<Datum>, mut message: Datum, out: &mut Acting<'_>) {
@@ -44,7 +44,7 @@ impl Plugin {
         if self.is("one-run-at-a-time") && !self.waiting.is_empty() {
             return self.error(&name, "busy", true, false, out);
         }
-        let Some(known) = TYPES.steps.get(&step) else {
+        let Some(known) = types(&step) else {
             return self.refuse(&name, "unknown step", out);
         };
         match self.accepted(&known.input, config) {
@@ -134,8 +134,8 @@ impl Plugin {
         logs: String,
         out: &mut Acting<'_>,
     ) {
-        let outputs = &TYPES.steps[step].outputs;
-        let checked = match outputs.get(id) {
+        let declared = types(step).and_then(|types| types.outputs.get(id));
+        let checked = match declared {
             None => Err(format!("the step gave the output `{id}`, which it does not declare")),
             Some(scope) if step != "big" => scope.check(&data).map_err(|fault| fault.to_string()),
             Some(_) => Ok(()),

@@ -8,6 +8,7 @@ use std::os::unix::process::parent_id;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::{ioctl_fionread, retry_on_intr};
 use signal_hook::low_level::pipe;
@@ -39,18 +40,20 @@ pub fn main(socket: &Path) -> io::Result<i32> {
         parent: parent_id(),
     };
     harness.write_all(&frame(HELLO, &serde_json::to_vec(&hello).map_err(io::Error::other)?))?;
-    let mut buffer = vec![0; AT_ONCE];
+    let mut buffer = Vec::new();
     let (mut reads, mut hears) = (true, true);
     loop {
         let ready = ready(&harness, hears.then_some(&signals), reads && hears)?;
         let mut news = Vec::new();
         if ready.input {
-            let length = retry_on_intr(|| rustix::io::read(stdin(), &mut buffer[..])).unwrap_or(0);
-            reads = length > 0;
-            news = if reads { frame(BYTES, &buffer[..length]) } else { frame(END, &[]) };
+            buffer.clear();
+            buffer.reserve(AT_ONCE);
+            let read = retry_on_intr(|| rustix::io::read(stdin(), spare_capacity(&mut buffer)));
+            reads = read.is_ok_and(|length| length > 0);
+            news = if reads { frame(BYTES, &buffer) } else { frame(END, &[]) };
         }
         for at in ready.signals {
-            let _ = (&signals[at]).read(&mut buffer)?;
+            let _ = (&signals[at]).read(&mut [0; 64])?;
             news.extend(frame(SIGNAL, &[SIGNALS[at]]));
         }
         // A harness that hears no more may have left something for us to do.

@@ -131,7 +131,11 @@ impl Schema {
 }
 
 impl Step {
-    fn read(datum: &Datum) -> Read<Self> {
+    /// Reads one of the values of `steps`.
+    ///
+    /// # Errors
+    /// The first place at which the deployed engine would refuse it.
+    pub fn read(datum: &Datum) -> Read<Self> {
         let fields =
             Fields::of(datum, &["id", "input", "outputs", "display", "signal_handlers", "signal_emitters"])?;
         fields.identifier("id")?;
