@@ -1,6 +1,8 @@
 //! The reference plugin: the local runtime, on standard input and output; the others lie beside.
 
+mod back;
 mod debug;
+mod output;
 mod serverless;
 
 use std::collections::VecDeque;
@@ -9,15 +11,13 @@ use serde_json::{Value, json};
 
 use super::catalogue;
 use super::mutants::is_mutant;
-use super::tools::{self, Deed, Read};
+use super::tools::{self, Deed};
 use crate::actor::{Actor, Exit, Given, Nanos, Part, SECOND, What, WireId};
 use crate::codec::lines::Lines;
 use crate::mocks::{Acting, Role, actor, option};
-use crate::protocol::dify_session::message::{self, failure, line, session, text, unusable};
+use crate::protocol::dify_session::message::{self, text, unusable};
+use back::Call;
 use debug::Remote;
-
-/// The longest line that a daemon reads (internal/types/app/config.go, 228-234), with its end.
-const LONGEST: usize = 5 << 20;
 
 /// Makes a plugin from its command line.
 ///
@@ -73,15 +73,6 @@ struct Session {
     gap: Nanos,
     due: Nanos,
     busy: bool,
-}
-
-/// A call back that waits for its answers.
-struct Call {
-    session: String,
-    id: String,
-    read: Read,
-    answers: Vec<Value>,
-    until: Nanos,
 }
 
 impl Role for Plugin {
@@ -344,129 +335,6 @@ impl Plugin {
         let others = self.next_beat.into_iter().chain(self.silence_ends()).chain(of_polls).chain(of_dials);
         if let Some(next) = of_sessions.chain(of_calls).chain(others).min() {
             out.wake(next);
-        }
-    }
-
-    fn call_back(&mut self, session_id: &str, kind: &str, request: Value, read: Read, out: &mut Acting<'_>) {
-        self.called += 1;
-        let id = match self.mutant.as_str() {
-            "call-back-id-is-empty" => String::new(),
-            "call-back-id-twice" => "call".into(),
-            _ => format!("call-{}", self.called),
-        };
-        let mut data = json!({"type": kind, "backwards_request_id": id, "request": request});
-        if self.is("call-back-request-is-text") {
-            data["request"] = Value::from(request.to_string());
-        }
-        let until = out.now + self.patience;
-        self.calls.push(Call { session: session_id.into(), id, read, answers: Vec::new(), until });
-        self.send(&session(session_id, "invoke", data), out);
-    }
-
-    /// An answer to a call back.
-    fn answer(&mut self, envelope: &Envelope, out: &mut Acting<'_>) {
-        let (id, data) = (envelope.data["backwards_request_id"].as_str().unwrap_or_default(), &envelope.data);
-        let any_session = self.is("answers-of-any-session");
-        let fits = |call: &Call| call.id == id && (any_session || call.session == envelope.session);
-        let Some(at) = self.calls.iter().position(fits) else {
-            if self.is("stray-answer-ends-plugin") {
-                out.exit(Exit::Code(1));
-            }
-            return;
-        };
-        self.calls[at].until = out.now + self.patience;
-        match data["event"].as_str() {
-            Some("response") => self.calls[at].answers.push(data["data"].clone()),
-            Some("error") if self.is("call-back-error-ignored") => {}
-            Some("error") => {
-                let call = self.calls.remove(at);
-                let why = data["message"].as_str().unwrap_or("the call back failed");
-                self.fail(&call.session, "Exception", why, out);
-            }
-            _ => {
-                let mut call = self.calls.remove(at);
-                match self.mutant.as_str() {
-                    "last-answer-only" => drop(call.answers.drain(..call.answers.len().saturating_sub(1))),
-                    "answers-are-lost" => call.answers.clear(),
-                    "call-back-error-ignored" if call.answers.is_empty() => {
-                        call.answers.push(json!({"data": ""}));
-                    }
-                    _ => {}
-                }
-                match tools::read_answers(call.read, &call.answers) {
-                    Ok(content) => self.say(&call.session, vec![text(&content)], 0, out),
-                    Err(why) => self.fail(&call.session, "Exception", &why, out),
-                }
-            }
-        }
-    }
-
-    /// Gives a message; false, and nothing was given, if its line would be too long.
-    fn stream(&mut self, id: &str, message: Value, out: &mut Acting<'_>) -> bool {
-        let id = if self.is("sessions-swapped") && id.ends_with('7') { "s1" } else { id };
-        let mut event = session(id, "stream", message);
-        match self.mutant.as_str() {
-            "event-of-another-name" => event["event"] = "progress".into(),
-            "stream-data-is-text" => event["data"]["data"] = "hi".into(),
-            _ => {}
-        }
-        if self.web.is_some() {
-            self.respond(&event, out);
-            return true;
-        }
-        let line = line(&event);
-        let fits = line.len() <= LONGEST || self.is("long-line-written");
-        if fits {
-            self.send_line(line, true, out);
-        }
-        fits
-    }
-
-    fn fail(&mut self, id: &str, kind: &str, why: &str, out: &mut Acting<'_>) {
-        let mut data = failure(kind, why);
-        match self.mutant.as_str() {
-            "error-without-type" => drop(data.as_object_mut().and_then(|map| map.remove("error_type"))),
-            "error-args-too-many" => {
-                data["args"] =
-                    (0..11).map(|n| (n.to_string(), json!(n))).collect::<serde_json::Map<_, _>>().into();
-            }
-            _ => {}
-        }
-        self.send(&session(id, "error", data), out);
-        if !self.is("error-without-end") {
-            self.end(id, out);
-        }
-    }
-
-    fn end(&mut self, id: &str, out: &mut Acting<'_>) {
-        if self.is("end-is-missing") {
-            return;
-        }
-        self.send(&session(id, "end", json!({})), out);
-        match self.mutant.as_str() {
-            "end-twice" => self.send(&session(id, "end", json!({})), out),
-            "talks-after-end" => self.send(&session(id, "stream", text("late")), out),
-            _ => {}
-        }
-    }
-
-    fn send(&mut self, value: &Value, out: &mut Acting<'_>) {
-        match self.web.is_some() {
-            true => self.respond(value, out),
-            false => self.send_line(line(value), value["event"] == "session", out),
-        }
-    }
-
-    fn send_line(&mut self, line: Vec<u8>, is_session: bool, out: &mut Acting<'_>) {
-        let bytes = match self.spoilt.take() {
-            Some(spoilt) => [spoilt.into_bytes(), line].concat(),
-            None => line,
-        };
-        if self.is("answers-on-stderr") && is_session {
-            return out.complain(&String::from_utf8_lossy(&bytes));
-        }
-        if let Some(wire) = self.wire {
-            out.write(wire, bytes);
         }
     }
 }
