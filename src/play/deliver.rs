@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::chart;
 use super::finding::{Breach, Finding, kind_name};
+use super::watch::Heard;
 use super::{Errand, GuardKind, LaneSource, Line, Play, part_of};
 use crate::actor::{Nanos, Part, WireId};
 use crate::datum::{Datum, Found, Kind, Mismatch, Pattern, Scope, View};
@@ -12,7 +13,7 @@ use crate::scenario::{Source, Verb};
 
 /// Who takes a message.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Taker {
+pub(super) enum Taker {
     Step(usize),
     Rule(usize),
     Drive(usize),
@@ -25,16 +26,6 @@ pub(super) struct Came<'a> {
     wire: Option<WireId>,
     pub(super) view: View<'a>,
     said: &'a str,
-}
-
-/// What the watchers said of a message.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Heard {
-    Nothing,
-    /// It is not unexpected.
-    Spoken,
-    /// What is wrong with it is told, so nobody takes it.
-    Told,
 }
 
 impl Play {
@@ -161,14 +152,14 @@ impl Play {
 
     /// What a message that fits binds and says; most patterns are tried on what is not for them, which is told without
     /// a word about why.
-    fn found(&self, lane: usize, pattern: &Pattern, view: View<'_>) -> Option<Found> {
+    pub(super) fn found(&self, lane: usize, pattern: &Pattern, view: View<'_>) -> Option<Found> {
         if !pattern.may_match(view, self.lanes[lane].compare) {
             return None;
         }
         self.fits(lane, pattern, view).ok()
     }
 
-    fn fits(&self, lane: usize, pattern: &Pattern, view: View<'_>) -> Result<Found, Mismatch> {
+    pub(super) fn fits(&self, lane: usize, pattern: &Pattern, view: View<'_>) -> Result<Found, Mismatch> {
         let suite = &self.script.name.suite;
         let checks = |name: &str, datum: &Datum| protocol::check(suite, name, datum);
         let mut scope = Scope::new(self.lanes[lane].compare, &self.bindings, &checks);
@@ -211,107 +202,8 @@ impl Play {
             })
     }
 
-    fn is_on(&self, rule: usize) -> bool {
+    pub(super) fn is_on(&self, rule: usize) -> bool {
         self.guards[rule].begun.is_some() && !self.guards[rule].ended
-    }
-
-    /// Shows a message to every watcher; tells what they said of it.
-    fn watch(&mut self, path: &[usize], view: View<'_>, taker: Option<Taker>) -> Heard {
-        if self.is_made_to_end() && matches!(view.kind, Kind::Exit | Kind::Signalled) {
-            return Heard::Nothing;
-        }
-        let script = self.script.clone();
-        let mut heard = Heard::Nothing;
-        for (index, guard) in script.rules.iter().enumerate() {
-            let until_now = guard.until.is_some_and(|step| taker == Some(Taker::Step(step)));
-            let Some(lane) = guard.lanes.iter().copied().find(|lane| path.contains(lane)) else { continue };
-            if !self.is_on(index) || until_now || self.in_the_skew(index, lane) {
-                continue;
-            }
-            heard = heard.max(self.watch_by(index, lane, view));
-        }
-        heard
-    }
-
-    /// A rule that a step of another lane bounds does not judge what comes too close to that bound.
-    fn in_the_skew(&self, rule: usize, lane: usize) -> bool {
-        let guard = &self.script.rules[rule];
-        let Some(begun) = self.guards[rule].begun else { return true };
-        let foreign = |step: Option<usize>| {
-            step.is_some_and(|step| self.root(self.script.steps[step].lane) != self.root(lane))
-        };
-        foreign(guard.from) && self.now < begun + self.script.time("skew")
-    }
-
-    fn watch_by(&mut self, index: usize, lane: usize, view: View<'_>) -> Heard {
-        let script = self.script.clone();
-        let guard = &script.rules[index];
-        match &guard.kind {
-            GuardKind::Forbid(pattern) => match self.found(lane, pattern, view) {
-                Some(found) => {
-                    found.remember(&mut self.bindings);
-                    self.break_rule(index, lane, view, None, "what it forbids came");
-                    Heard::Spoken
-                }
-                None => Heard::Nothing,
-            },
-            GuardKind::Require { pattern, of, .. } => {
-                let whole = view.kind == Kind::Message;
-                let concerned = of.as_ref().map_or(whole, |of| self.found(lane, of, view).is_some());
-                if !concerned {
-                    return Heard::Nothing;
-                }
-                self.guards[index].seen += 1;
-                match self.fits(lane, pattern, view) {
-                    Ok(found) => found.remember(&mut self.bindings),
-                    Err(mismatch) => {
-                        self.break_rule(index, lane, view, Some(mismatch), "what it requires is not met")
-                    }
-                }
-                if of.is_some() && !guard.of_suite { Heard::Spoken } else { Heard::Nothing }
-            }
-            GuardKind::Check(name) => {
-                let Some(mut watch) = self.guards[index].watch.take() else { return Heard::Nothing };
-                watch.turn_to(self.now);
-                let result = watch.see_on(lane, view, &self.bindings);
-                let told = result.is_err() && watch.speaks();
-                self.guards[index].watch = Some(watch);
-                if let Err(why) = &result {
-                    self.break_rule(index, lane, view, None, &format!("{name}: {why}"));
-                }
-                if told { Heard::Told } else { Heard::Nothing }
-            }
-            _ => Heard::Nothing,
-        }
-    }
-
-    fn break_rule(
-        &mut self,
-        rule: usize,
-        lane: usize,
-        view: View<'_>,
-        mismatch: Option<Mismatch>,
-        what: &str,
-    ) {
-        let guard = &self.script.rules[rule];
-        let covers = guard.covers.clone().unwrap_or_else(|| self.script.lanes[lane].default.clone());
-        let message = match &mismatch {
-            Some(mismatch) => format!("{what}: {mismatch}"),
-            None => format!("{what}: {view}"),
-        };
-        let wanted = mismatch.as_ref().map_or(String::new(), |mismatch| mismatch.wanted.clone());
-        self.add(Finding {
-            requirement: covers,
-            outcome: Breach::Broken,
-            message,
-            step: guard.label.clone(),
-            path: mismatch.as_ref().map_or(String::new(), |mismatch| mismatch.path.to_string()),
-            kind: kind_name(mismatch.as_ref().map(|mismatch| mismatch.kind)),
-            wanted,
-            got: view.to_string(),
-            span: (guard.span.start, guard.span.end),
-            seq: self.seq,
-        });
     }
 
     /// Adds a finding, once.

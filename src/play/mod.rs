@@ -15,9 +15,12 @@ mod finding;
 pub(crate) mod http;
 mod knock;
 mod lane;
+mod launch;
 mod script;
+mod silence;
 mod stage;
 mod step;
+mod watch;
 mod wire;
 
 pub use bind::Common;

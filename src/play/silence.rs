@@ -1,0 +1,148 @@
+//! What did not come: in time, or at all since the other side has ended.
+
+use super::deliver::millis;
+use super::finding::Breach;
+use super::wire::Wire;
+use super::{Asked, LaneSource, Play};
+use crate::datum::{Kind, Pattern};
+use crate::scenario::{Source, Verb};
+
+/// How often a deadline is moved, at most: a subject that floods us makes us late as well.
+const MOST_MOVES: u8 = 8;
+
+impl Play {
+    /// Judges what did not come: only when the alarm rings, since only then all that came has been delivered.
+    pub(super) fn judge_silence(&mut self, rang: bool) -> bool {
+        let mut changed = false;
+        for lane in 0..self.lanes.len() {
+            let Some(step) = self.head(lane) else { continue };
+            let Some(deadline) = self.steps[step].deadline.filter(|deadline| *deadline <= self.now) else {
+                continue;
+            };
+            let lag = self.now - deadline;
+            match &self.script.steps[step].verb {
+                Verb::Quiet(_)
+                    if self.lanes[self.root(lane)]
+                        .wires
+                        .iter()
+                        .any(|id| self.wires.get(id).is_some_and(Wire::is_inside_a_message)) =>
+                {
+                    let message = "bytes came where nothing should, and they are no whole message".into();
+                    self.break_step(step, Breach::Broken, "quiet", message, String::new());
+                    self.meet(step);
+                    changed = true;
+                }
+                Verb::Quiet(_) => {
+                    self.meet(step);
+                    changed = true;
+                }
+                Verb::Expect(_) | Verb::Drive(_)
+                    if rang && lag > self.script.time("lag") && self.steps[step].moved < MOST_MOVES =>
+                {
+                    self.notes.push(format!(
+                        "the machine was {} late; a deadline was moved by as much",
+                        millis(lag)
+                    ));
+                    self.steps[step].deadline = Some(self.now + lag);
+                    self.steps[step].moved += 1;
+                    changed = true;
+                }
+                Verb::Drive(_) if rang => {
+                    self.expire_drive(step);
+                    return true;
+                }
+                Verb::Expect(pattern) if rang => {
+                    let pattern = pattern.clone();
+                    self.expire(step, &pattern);
+                    return true;
+                }
+                _ => {}
+            }
+        }
+        changed
+    }
+
+    /// An expect has run out of time.
+    fn expire(&mut self, step: usize, pattern: &Pattern) {
+        let script = self.script.clone();
+        let line = &script.steps[step];
+        let waited = self.steps[step].pending_at.map_or(0, |pending| self.now.saturating_sub(pending));
+        let mut message = format!("nothing that fits came within {}", millis(waited));
+        let root = self.root(line.lane);
+        let taken: Vec<String> = self.lanes[line.lane]
+            .recent
+            .iter()
+            .chain(
+                if root == line.lane { None } else { Some(&self.lanes[root].recent) }.into_iter().flatten(),
+            )
+            .filter(|(_, taker)| taker != "nobody")
+            .rev()
+            .take(3)
+            .map(|(text, taker)| format!("{text} was taken by {taker}"))
+            .collect();
+        if !taken.is_empty() && pattern.speaks_of(Kind::Message) {
+            message += &format!("; before it, {}", taken.join(", "));
+        }
+        self.break_step(step, Breach::Late, "", message, String::new());
+        self.abort();
+    }
+
+    /// Whether only a message or the end of a stream can meet an expect.
+    fn wants_messages(&self, step: usize) -> bool {
+        let Verb::Expect(pattern) = &self.script.steps[step].verb else { return true };
+        let others = [Kind::Closed, Kind::Reset, Kind::Broken, Kind::Malformed, Kind::Exit, Kind::Signalled];
+        !others.into_iter().any(|kind| pattern.speaks_of(kind))
+    }
+
+    /// Fails the expects that nothing can meet any more, because the other side has ended.
+    pub(super) fn fail_hopeless(&mut self) {
+        if self.is_aborted() || self.is_closing() {
+            return;
+        }
+        for lane in 0..self.lanes.len() {
+            let Some(step) = self.pending_expect(lane).or_else(|| self.pending_drive(lane)) else { continue };
+            let root = self.root(lane);
+            let of_process = matches!(
+                self.script.lanes[root].source,
+                LaneSource::Declared(Source::Process | Source::Stderr)
+            );
+            let silent = self.has_ended(lane) && self.wants_messages(step);
+            if of_process || (self.is_alive(lane) && !silent) {
+                continue;
+            }
+            let is_answered =
+                self.asked.values().any(|asked| matches!(asked, Asked::Question(of) if *of == lane));
+            if is_answered || !self.acts_before_are_done(step) {
+                continue;
+            }
+            let gone =
+                self.subject.and_then(|id| self.wires.get(&id)).is_none_or(|wire| wire.exited.is_some());
+            let at_once = self.is_fresh() && gone;
+            let how = self.how_it_ended();
+            let what = if at_once { "ended at once" } else { "ended before this came" };
+            let sent = self.drives.get(&step).map(|drive| format!("; it was sent {}", drive.awaits()));
+            let message = format!("the subject {what}{how}{}", sent.unwrap_or_default());
+            self.break_step(step, Breach::Ended, "", message, String::new());
+            if at_once {
+                let default = self.script.lanes[lane].default.clone();
+                if let Some(finding) = self.findings.last_mut() {
+                    finding.requirement = default;
+                }
+            }
+            self.abort();
+            return;
+        }
+    }
+
+    pub(super) fn how_it_ended(&self) -> String {
+        let exited = self.subject.and_then(|id| self.wires.get(&id)).and_then(|wire| wire.exited);
+        let how = match exited {
+            Some(crate::actor::Exit::Code(code)) => format!(" with status {code}"),
+            Some(crate::actor::Exit::Signal(signal)) => format!(" by signal {signal}"),
+            None => String::new(),
+        };
+        let stderr = self.script.lane("stderr").map(|lane| &self.lanes[lane].recent);
+        let last = stderr.and_then(|recent| recent.back()).map(|(text, _)| format!("; it wrote {text}"));
+        how + &last.unwrap_or_default()
+    }
+}
