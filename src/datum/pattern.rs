@@ -165,6 +165,8 @@ pub struct Pattern {
     span: Range<usize>,
     /// Shared, as every case has a script of its own.
     form: Arc<Shape>,
+    /// Whether it needs or gives names: most parts of most patterns have none.
+    is_named: bool,
 }
 
 /// What a pattern is made of.
@@ -178,6 +180,26 @@ pub(super) enum Shape {
     Tag(u64, Head, Box<Pattern>),
     Embedded(Vec<Pattern>),
     Matcher(Arc<dyn Matcher>),
+}
+
+impl Shape {
+    fn is_named(&self) -> bool {
+        match self {
+            Shape::Exact(_) => false,
+            Shape::Template(..) => true,
+            Shape::Chunks(_, items) | Shape::Embedded(items) => items.iter().any(|item| item.is_named),
+            Shape::Array { before, after, .. } => {
+                before.iter().chain(after.iter().flatten()).any(|item| item.is_named)
+            }
+            Shape::Map { entries, .. } => entries.iter().any(|(key, value)| key.is_named || value.is_named),
+            Shape::Tag(_, _, inner) => inner.is_named,
+            Shape::Matcher(matcher) => {
+                let mut names = Names::default();
+                matcher.names(&mut names);
+                names != Names::default()
+            }
+        }
+    }
 }
 
 impl Pattern {
@@ -214,7 +236,8 @@ impl Pattern {
 
     /// A pattern that stands there in its text.
     pub(super) fn new(span: Range<usize>, form: Shape) -> Self {
-        Self { span, form: Arc::new(form) }
+        let is_named = form.is_named();
+        Self { span, form: Arc::new(form), is_named }
     }
 
     pub(super) fn shape(&self) -> &Shape {
@@ -405,6 +428,9 @@ impl Pattern {
 
     /// Collects the names that it needs and gives.
     pub fn names(&self, names: &mut Names) {
+        if !self.is_named {
+            return;
+        }
         match &*self.form {
             Shape::Exact(_) => {}
             Shape::Template(text, _) => names.uses.extend(mentioned(text).into_iter().map(str::to_owned)),
