@@ -2,6 +2,7 @@
 
 use std::panic::resume_unwind;
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// How many cores we may use; the system is asked once, as it takes long to tell.
 pub(crate) fn cores() -> usize {
@@ -10,16 +11,24 @@ pub(crate) fn cores() -> usize {
     *CORES
 }
 
-/// The same for each of many, by every core, in their order.
+/// The same for each of many, by every core, in their order. Each core takes the next, as some take longer by far.
 pub(crate) fn side_by_side<T: Sync, U: Send>(items: &[T], each: impl Fn(&T) -> U + Sync) -> Vec<U> {
-    let parts = items.chunks(items.len().div_ceil(cores()).max(1));
-    std::thread::scope(|scope| {
-        let workers: Vec<_> =
-            parts.map(|part| scope.spawn(|| part.iter().map(&each).collect::<Vec<U>>())).collect();
-        let done =
-            workers.into_iter().map(|worker| worker.join().unwrap_or_else(|panic| resume_unwind(panic)));
-        done.flatten().collect()
-    })
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let taken = std::iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed));
+        let taken = taken.map_while(|at| items.get(at).map(|item| (at, item)));
+        taken.map(|(at, item)| (at, each(item))).collect::<Vec<(usize, U)>>()
+    };
+    let mut done = std::thread::scope(|scope| {
+        let others: Vec<_> = (1..cores().min(items.len())).map(|_| scope.spawn(work)).collect();
+        let mut done = work();
+        for other in others {
+            done.extend(other.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        }
+        done
+    });
+    done.sort_by_key(|(at, _)| *at);
+    done.into_iter().map(|(_, done)| done).collect()
 }
 
 #[cfg(test)]
