@@ -180,6 +180,16 @@ impl Cbor {
         self.complete(Datum::Text(text.into(), head))
     }
 
+    /// The bytes of a string that is coming go there at once; tells how many they are.
+    fn string_bytes(&mut self, bytes: &[u8]) -> usize {
+        let Some(partial) = self.string.as_mut().filter(|_| self.buffer.is_empty()) else { return 0 };
+        let there = bytes.len().min(usize::try_from(partial.left).unwrap_or(usize::MAX));
+        partial.bytes.extend_from_slice(&bytes[..there]);
+        partial.left -= there as u64;
+        self.base += there as u64;
+        there
+    }
+
     /// Puts a complete item where it belongs; containers that it fills are complete too.
     fn complete(&mut self, mut datum: Datum) -> Result<Step, String> {
         loop {
@@ -235,7 +245,8 @@ impl Codec for Cbor {
     fn feed(&mut self, bytes: &[u8]) {
         if !self.dead {
             self.forget_scanned();
-            self.buffer.extend_from_slice(bytes);
+            let there = self.string_bytes(bytes);
+            self.buffer.extend_from_slice(&bytes[there..]);
         }
     }
 
