@@ -72,7 +72,7 @@ pub struct Args {
     /// Transport variants to run.
     #[arg(long)]
     mode: Vec<String>,
-    /// Cases at once.
+    /// Cases at once; otherwise three for each core of this machine.
     #[arg(long)]
     jobs: Option<NonZeroUsize>,
     /// This part of the cases, of so many: 1/4. Bazel's TEST_SHARD_INDEX and TEST_TOTAL_SHARDS count too.

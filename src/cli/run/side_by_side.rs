@@ -12,11 +12,12 @@ use crate::parallel::cores;
 use crate::report::About;
 use crate::runner::{self, Counts, Pool, RunEvent, Vehicle};
 
-/// How many cases play at once as processes, of which most wait most of the time: a subject of the user gets two for each
-/// core, references, which are many and light, sixteen. What is attached plays one by one.
+/// How many cases play at once as processes: a subject of the user gets three for each core, so that others work while
+/// one waits for a deadline, references, which are many and light and mostly wait, sixteen. What is attached plays one by
+/// one.
 pub(super) fn at_once(args: &Args, jobs: &[Job]) -> usize {
     let is_attached = jobs.iter().any(|job| job.subject.attach.is_some());
-    let each = if jobs.len() > 1 { 16 } else { 2 };
+    let each = if jobs.len() > 1 { 16 } else { 3 };
     if is_attached { 1 } else { args.jobs.map_or(each * cores(), NonZero::get) }
 }
 
