@@ -46,6 +46,20 @@ struct Partial {
     bytes: Vec<u8>,
 }
 
+impl Partial {
+    /// Takes what belongs to it; tells how many bytes these are. Its room grows fourfold, never beyond its length.
+    fn take(&mut self, bytes: &[u8]) -> usize {
+        let left = usize::try_from(self.left).unwrap_or(usize::MAX);
+        let there = bytes.len().min(left);
+        if self.bytes.capacity() - self.bytes.len() < there {
+            self.bytes.reserve_exact(left.min(there + 3 * self.bytes.len()));
+        }
+        self.bytes.extend_from_slice(&bytes[..there]);
+        self.left -= there as u64;
+        there
+    }
+}
+
 /// One step of the scanner.
 enum Step {
     /// More bytes are needed.
@@ -161,10 +175,7 @@ impl Cbor {
 
     fn continue_string(&mut self) -> Result<Step, String> {
         let Some(partial) = &mut self.string else { return Ok(Step::Again) };
-        let there = (self.buffer.len() - self.at).min(usize::try_from(partial.left).unwrap_or(usize::MAX));
-        partial.bytes.extend_from_slice(&self.buffer[self.at..self.at + there]);
-        partial.left -= there as u64;
-        self.at += there;
+        self.at += partial.take(&self.buffer[self.at..]);
         if partial.left > 0 {
             return Ok(Step::Starved);
         }
@@ -182,10 +193,8 @@ impl Cbor {
 
     /// The bytes of a string that is coming go there at once; tells how many they are.
     fn string_bytes(&mut self, bytes: &[u8]) -> usize {
-        let Some(partial) = self.string.as_mut().filter(|_| self.buffer.is_empty()) else { return 0 };
-        let there = bytes.len().min(usize::try_from(partial.left).unwrap_or(usize::MAX));
-        partial.bytes.extend_from_slice(&bytes[..there]);
-        partial.left -= there as u64;
+        let string = self.string.as_mut().filter(|_| self.buffer.is_empty());
+        let there = string.map_or(0, |partial| partial.take(bytes));
         self.base += there as u64;
         there
     }
