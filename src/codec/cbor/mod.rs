@@ -47,12 +47,13 @@ struct Partial {
 }
 
 impl Partial {
-    /// Takes what belongs to it; tells how many bytes these are. Its room grows fourfold, never beyond its length.
+    /// Takes what belongs to it; tells how many bytes these are. There is room for sixteen times what has come, never
+    /// for more than its length: of what is not written the system makes no memory.
     fn take(&mut self, bytes: &[u8]) -> usize {
         let left = usize::try_from(self.left).unwrap_or(usize::MAX);
         let there = bytes.len().min(left);
         if self.bytes.capacity() - self.bytes.len() < there {
-            self.bytes.reserve_exact(left.min(there + 3 * self.bytes.len()));
+            self.bytes.reserve_exact(left.min(16 * (self.bytes.len() + there)));
         }
         self.bytes.extend_from_slice(&bytes[..there]);
         self.left -= there as u64;
@@ -119,8 +120,7 @@ impl Cbor {
         match major {
             0 | 1 => self.complete(Datum::Int(Int { negative: major == 1, argument, head })),
             2 | 3 => {
-                let bytes = Vec::with_capacity(argument.min(AHEAD as u64) as usize);
-                self.string = Some(Partial { is_text: major == 3, head, left: argument, bytes });
+                self.string = Some(Partial { is_text: major == 3, head, left: argument, bytes: Vec::new() });
                 Ok(Step::Again)
             }
             4 if argument == 0 => self.complete(Datum::Array(Vec::new(), head)),
