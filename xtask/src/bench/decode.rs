@@ -16,8 +16,10 @@ use crate::root;
 mod events;
 mod tables;
 
-/// Rounds of each; the fastest counts.
+/// Rounds of each, at least, and for how long ours are repeated, in seconds; the fastest counts. A round of one large
+/// value is over in a tenth of a millisecond, and takes some hundred until the allocator has settled.
 const ROUNDS: usize = 60;
+const SPAN: f64 = 0.25;
 /// What a value of ours may cost beside one of the library's.
 const VALUE: f64 = 1.25;
 /// How much the same messages are repeated, so that a round takes milliseconds.
@@ -81,7 +83,8 @@ fn figure(
     let run = |reader: &dyn Fn(&[u8]) -> usize| {
         black_box(reader(black_box(bytes)));
     };
-    let (ours, bare) = time::fastest(ROUNDS, || run(&ours), || run(&bare));
+    let rounds = ROUNDS.max((SPAN / time::seconds(&mut || run(&ours))) as usize);
+    let (ours, bare) = time::fastest(rounds, || run(&ours), || run(&bare));
     let per_mib = |seconds: f64| seconds * 1000.0 * (1 << 20) as f64 / bytes.len() as f64;
     Ok(Figure {
         what: what.into(),
