@@ -12,6 +12,8 @@ use crate::datum::{Compare, Datum, Head, Int, Kind, Width};
 pub const DEPTH: usize = 1024;
 /// Most room that is made ahead of the bytes that justify it.
 const AHEAD: usize = 4096;
+/// Most room that is made for a string ahead of an equal number of its bytes.
+const GENEROUS: usize = 1 << 20;
 
 /// Items back to back, as the Arcaflow protocol has them.
 #[derive(Default)]
@@ -47,13 +49,14 @@ struct Partial {
 }
 
 impl Partial {
-    /// Takes what belongs to it; tells how many bytes these are. There is room for sixteen times what has come, never
-    /// for more than its length: of what is not written the system makes no memory.
+    /// Takes what belongs to it; tells how many bytes these are. Its room grows with what has come, whatever length it
+    /// claims: sixteenfold up to [`GENEROUS`], from there on twofold.
     fn take(&mut self, bytes: &[u8]) -> usize {
         let left = usize::try_from(self.left).unwrap_or(usize::MAX);
         let there = bytes.len().min(left);
         if self.bytes.capacity() - self.bytes.len() < there {
-            self.bytes.reserve_exact(left.min(16 * (self.bytes.len() + there)));
+            let come = self.bytes.len() + there;
+            self.bytes.reserve_exact(left.min(come.max(GENEROUS.min(16 * come))));
         }
         self.bytes.extend_from_slice(&bytes[..there]);
         self.left -= there as u64;
