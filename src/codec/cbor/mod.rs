@@ -492,6 +492,19 @@ mod tests {
     }
 
     #[test]
+    fn the_room_of_a_string_grows_with_what_has_come() {
+        let mut codec = Cbor::default();
+        codec.feed(&[0x5b, 0, 0, 1, 0, 0, 0, 0, 0]);
+        assert!(codec.next().is_none());
+        for come in (1..=64).map(|nth| nth << 16) {
+            codec.feed(&[0; 1 << 16]);
+            assert!(codec.next().is_none());
+            let room = codec.string.as_ref().map(|partial| partial.bytes.capacity());
+            assert!(room.is_some_and(|room| come <= room && room <= 2 * come + GENEROUS), "{come}: {room:?}");
+        }
+    }
+
+    #[test]
     fn ill_formed_items_are_named() {
         let reason = |bytes: &[u8]| decode(bytes).expect_err("ill-formed").reason;
         assert_eq!(reason(&[0x1c]), "additional information 28 is reserved (RFC 8949 section 3)");
