@@ -302,7 +302,8 @@ fn wait_for_clients(script: &mut Script) -> Result<(), String> {
     let Some(last) = script.steps.last().cloned() else {
         return Err("the script has no step that answers a request".into());
     };
-    let gone = Pattern::parse("$oneof($closed, $reset)").map_err(|error| error.message)?;
+    let gone =
+        Pattern::parse("$oneof($closed, $reset)").map_err(|mut mistakes| mistakes.swap_remove(0).message)?;
     script.steps.push(crate::play::Line {
         label: "gone".into(),
         since: None,

@@ -88,9 +88,8 @@ pub fn parse(text: &str) -> Result<Node, SyntaxError> {
 pub fn parse_datum(text: &str) -> Result<Datum, SyntaxError> {
     let node = parse(text)?;
     let span = node.span.clone();
-    super::Pattern::compile(&node).and_then(|pattern| {
-        pattern.value(&super::Bindings::default()).map_err(|message| SyntaxError { span, message })
-    })
+    let pattern = super::Pattern::compile(&node).map_err(|mut mistakes| mistakes.swap_remove(0))?;
+    pattern.value(&super::Bindings::default()).map_err(|message| SyntaxError { span, message })
 }
 
 type Parsed<T> = Result<T, SyntaxError>;

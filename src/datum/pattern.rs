@@ -206,32 +206,43 @@ impl Pattern {
     /// Reads and compiles.
     ///
     /// # Errors
-    /// The first place that is not notation, or a matcher that does not exist or got wrong arguments.
-    pub fn parse(text: &str) -> Result<Self, SyntaxError> {
-        Self::compile(&parse(text)?)
+    /// The first place that is not notation, or every matcher that does not exist or got wrong arguments.
+    pub fn parse(text: &str) -> Result<Self, Vec<SyntaxError>> {
+        Self::compile(&parse(text).map_err(|error| vec![error])?)
     }
 
     /// Gives meaning to a syntax tree.
     ///
     /// # Errors
-    /// A matcher that does not exist or got wrong arguments; `...` out of place.
-    pub fn compile(node: &Node) -> Result<Self, SyntaxError> {
+    /// Every matcher that does not exist or got wrong arguments; every `...` out of place.
+    pub fn compile(node: &Node) -> Result<Self, Vec<SyntaxError>> {
+        let mut mistakes = Vec::new();
+        let pattern = Self::compiled(node, &mut mistakes);
+        if mistakes.is_empty() { Ok(pattern) } else { Err(mistakes) }
+    }
+
+    /// Gives meaning to what has one; what has none is a mistake, and null in a pattern that nobody will use.
+    pub(super) fn compiled(node: &Node, mistakes: &mut Vec<SyntaxError>) -> Self {
         let form = match &node.form {
             Form::Scalar(datum) => Shape::Exact(datum.clone()),
             Form::Text(text, head) if text.contains("${") => Shape::Template(text.clone(), *head),
             Form::Text(text, head) => Shape::Exact(Datum::Text(text.clone().into(), *head)),
-            Form::Chunks(is_text, items) => Shape::Chunks(*is_text, compile_all(items)?),
-            Form::Array(items, head) => compile_array(items, *head)?,
-            Form::Map(entries, head) => compile_map(entries, *head)?,
-            Form::Tag(number, head, inner) => Shape::Tag(*number, *head, Box::new(Self::compile(inner)?)),
-            Form::Embedded(items) => Shape::Embedded(compile_all(items)?),
-            Form::Call(name, args) => Shape::Matcher(matcher::build(name, args, node.span.clone())?),
+            Form::Chunks(is_text, items) => Shape::Chunks(*is_text, compile_all(items, mistakes)),
+            Form::Array(items, head) => compile_array(items, *head, mistakes),
+            Form::Map(entries, head) => compile_map(entries, *head, mistakes),
+            Form::Tag(number, head, inner) => {
+                Shape::Tag(*number, *head, Box::new(Self::compiled(inner, mistakes)))
+            }
+            Form::Embedded(items) => Shape::Embedded(compile_all(items, mistakes)),
+            Form::Call(name, args) => matcher::build(name, args, node.span.clone(), mistakes)
+                .map_or(Shape::Exact(Datum::Null), Shape::Matcher),
             Form::Rest => {
                 let message = "`...` stands only in a list or a map".into();
-                return Err(SyntaxError { span: node.span.clone(), message });
+                mistakes.push(SyntaxError { span: node.span.clone(), message });
+                Shape::Exact(Datum::Null)
             }
         };
-        Ok(Self::new(node.span.clone(), form))
+        Self::new(node.span.clone(), form)
     }
 
     /// A pattern that stands there in its text.
@@ -460,25 +471,26 @@ impl Pattern {
     }
 }
 
-fn compile_all(nodes: &[Node]) -> Result<Vec<Pattern>, SyntaxError> {
-    nodes.iter().map(Pattern::compile).collect()
+fn compile_all(nodes: &[Node], mistakes: &mut Vec<SyntaxError>) -> Vec<Pattern> {
+    nodes.iter().map(|node| Pattern::compiled(node, mistakes)).collect()
 }
 
-fn compile_array(items: &[Node], head: Head) -> Result<Shape, SyntaxError> {
+fn compile_array(items: &[Node], head: Head, mistakes: &mut Vec<SyntaxError>) -> Shape {
     let mut parts = items.splitn(2, |item| item.form == Form::Rest);
-    let before = compile_all(parts.next().unwrap_or_default())?;
-    let after = parts.next().map(compile_all).transpose()?;
-    Ok(Shape::Array { before, after, head })
+    let before = compile_all(parts.next().unwrap_or_default(), mistakes);
+    let after = parts.next().map(|items| compile_all(items, mistakes));
+    Shape::Array { before, after, head }
 }
 
-fn compile_map(nodes: &[(Node, Node)], head: Head) -> Result<Shape, SyntaxError> {
-    let rests: Vec<_> = nodes.iter().filter(|(key, _)| key.form == Form::Rest).collect();
-    if let Some((second, _)) = rests.get(1) {
-        return Err(SyntaxError { span: second.span.clone(), message: "`...` stands once in a map".into() });
+fn compile_map(nodes: &[(Node, Node)], head: Head, mistakes: &mut Vec<SyntaxError>) -> Shape {
+    let (rests, named): (Vec<_>, Vec<_>) = nodes.iter().partition(|(key, _)| key.form == Form::Rest);
+    for (second, _) in rests.iter().skip(1) {
+        let message = "`...` stands once in a map".into();
+        mistakes.push(SyntaxError { span: second.span.clone(), message });
     }
-    let named = nodes.iter().filter(|(key, _)| key.form != Form::Rest);
-    let entries = named.map(|(key, value)| Ok((Pattern::compile(key)?, Pattern::compile(value)?)));
-    Ok(Shape::Map { entries: entries.collect::<Result<_, SyntaxError>>()?, open: !rests.is_empty(), head })
+    let mut part = |node| Pattern::compiled(node, mistakes);
+    let entries = named.into_iter().map(|(key, value)| (part(key), part(value))).collect();
+    Shape::Map { entries, open: !rests.is_empty(), head }
 }
 
 #[cfg(test)]

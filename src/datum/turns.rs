@@ -26,27 +26,34 @@ impl Turns {
     /// What one turn says, `fill` being what it makes of a text.
     ///
     /// # Errors
-    /// A matcher that does not take such a text.
-    pub fn turn(&self, fill: &dyn Fn(&str) -> String) -> Result<Pattern, SyntaxError> {
-        filled(&self.node, &self.open, fill)
+    /// Every matcher that does not take such a text.
+    pub fn turn(&self, fill: &dyn Fn(&str) -> String) -> Result<Pattern, Vec<SyntaxError>> {
+        let mut mistakes = Vec::new();
+        let pattern = filled(&self.node, &self.open, fill, &mut mistakes);
+        if mistakes.is_empty() { Ok(pattern) } else { Err(mistakes) }
     }
 }
 
 /// The pattern of a turn; the parts that are the same in every turn are those of `open`.
-fn filled(node: &Node, open: &Pattern, fill: &dyn Fn(&str) -> String) -> Result<Pattern, SyntaxError> {
+fn filled(
+    node: &Node,
+    open: &Pattern,
+    fill: &dyn Fn(&str) -> String,
+    mistakes: &mut Vec<SyntaxError>,
+) -> Pattern {
     if !has_places(node) {
-        return Ok(open.clone());
+        return open.clone();
     }
     let (Form::Map(nodes, _), Shape::Map { entries, open: is_open, head }) = (&node.form, open.shape())
     else {
-        return Pattern::compile(&written(node, fill));
+        return Pattern::compiled(&written(node, fill), mistakes);
     };
     let named = nodes.iter().filter(|(key, _)| key.form != Form::Rest).zip(entries);
-    let entries = named.map(|((key, value), (open_key, open_value))| {
-        Ok((filled(key, open_key, fill)?, filled(value, open_value, fill)?))
-    });
-    let entries = entries.collect::<Result<_, SyntaxError>>()?;
-    Ok(Pattern::new(node.span.clone(), Shape::Map { entries, open: *is_open, head: *head }))
+    let mut part = |node, open| filled(node, open, fill, mistakes);
+    let entries =
+        named.map(|((key, value), (open_key, open_value))| (part(key, open_key), part(value, open_value)));
+    let entries = entries.collect();
+    Pattern::new(node.span.clone(), Shape::Map { entries, open: *is_open, head: *head })
 }
 
 /// Whether a text of it has a place for a variable.

@@ -395,8 +395,10 @@ impl<'a> Table<'a> {
                 self.compiled.patterns.borrow_mut().insert(text.text.clone(), pattern.clone());
                 Some(pattern)
             }
-            Err(error) => {
-                self.problem(self.inside(text, error.span), error.message);
+            Err(mistakes) => {
+                for mistake in mistakes {
+                    self.problem(self.inside(text, mistake.span), mistake.message);
+                }
                 None
             }
         }

@@ -98,61 +98,68 @@ pub fn names() -> Vec<&'static str> {
     TABLE.iter().map(|(name, _)| *name).chain(Kind::OBSERVATIONS.map(Kind::name)).collect()
 }
 
-/// Builds the matcher of a `$call`.
-///
-/// # Errors
-/// An unknown name (with the nearest known one), or arguments that do not fit.
-pub fn build(name: &str, args: &[Arg], span: Range<usize>) -> Result<Arc<dyn Matcher>, SyntaxError> {
-    let fail = |message: String| SyntaxError { span: span.clone(), message };
-    if let Some(kind) = Kind::from_name(name) {
-        return observed::build(kind, Args { args }).map_err(|message| fail(format!("${name}: {message}")));
-    }
-    match TABLE.iter().find(|(known, _)| *known == name) {
-        Some((_, build)) => build(Args { args }).map_err(|message| fail(format!("${name}: {message}"))),
-        None => {
-            let hint = match crate::scenario::error::nearest(name, names()) {
-                Some(near) => format!(", did you mean `${near}`?"),
-                None => format!(" (known: ${})", names().join(", $")),
-            };
-            Err(fail(format!("no matcher `${name}`{hint}")))
-        }
-    }
+/// Builds the matcher of a `$call`; `None` after a mistake: an unknown name (with the nearest known one), or arguments
+/// that do not fit. The mistakes inside of its arguments are told too.
+pub(super) fn build(
+    name: &str,
+    args: &[Arg],
+    span: Range<usize>,
+    mistakes: &mut Vec<SyntaxError>,
+) -> Option<Arc<dyn Matcher>> {
+    let args = Args { args, mistakes };
+    let built = if let Some(kind) = Kind::from_name(name) {
+        observed::build(kind, args).map_err(|message| format!("${name}: {message}"))
+    } else if let Some((_, build)) = TABLE.iter().find(|(known, _)| *known == name) {
+        build(args).map_err(|message| format!("${name}: {message}"))
+    } else {
+        Err(unknown(name))
+    };
+    built.map_err(|message| mistakes.push(SyntaxError { span, message })).ok()
 }
 
-/// The arguments of a call, taken by shape.
+fn unknown(name: &str) -> String {
+    let hint = match crate::scenario::error::nearest(name, names()) {
+        Some(near) => format!(", did you mean `${near}`?"),
+        None => format!(" (known: ${})", names().join(", $")),
+    };
+    format!("no matcher `${name}`{hint}")
+}
+
+/// The arguments of a call, taken by shape, and the mistakes inside of them.
 struct Args<'a> {
     args: &'a [Arg],
+    mistakes: &'a mut Vec<SyntaxError>,
 }
 
 impl Args<'_> {
-    fn none(&self) -> Result<(), String> {
+    fn none(self) -> Result<(), String> {
         if self.args.is_empty() { Ok(()) } else { Err("takes no argument".into()) }
     }
 
-    fn pattern(node: &Node) -> Result<Pattern, String> {
-        Pattern::compile(node).map_err(|error| error.message)
+    fn pattern(&mut self, node: &Node) -> Pattern {
+        Pattern::compiled(node, self.mistakes)
     }
 
     /// Exactly one pattern or value.
-    fn one(&self) -> Result<Pattern, String> {
+    fn one(mut self) -> Result<Pattern, String> {
         match self.args {
-            [Arg::Value(node)] => Self::pattern(node),
+            [Arg::Value(node)] => Ok(self.pattern(node)),
             [Arg::Word(word, _)] => Err(format!("`{word}` is no value; a text is written in double quotes")),
             _ => Err("takes one value or pattern".into()),
         }
     }
 
     /// A bare word, then perhaps a pattern.
-    fn word_and_pattern(&self) -> Result<(String, Option<Pattern>), String> {
+    fn word_and_pattern(mut self) -> Result<(String, Option<Pattern>), String> {
         match self.args {
             [Arg::Word(word, _)] => Ok((word.clone(), None)),
-            [Arg::Word(word, _), Arg::Value(node)] => Ok((word.clone(), Some(Self::pattern(node)?))),
+            [Arg::Word(word, _), Arg::Value(node)] => Ok((word.clone(), Some(self.pattern(node)))),
             _ => Err("takes a bare name, then perhaps a pattern".into()),
         }
     }
 
     /// `a..b`
-    fn bounds(&self) -> Result<(Option<i128>, Option<i128>), String> {
+    fn bounds(self) -> Result<(Option<i128>, Option<i128>), String> {
         match self.args {
             [Arg::Bounds(low, high, _)] => Ok((*low, *high)),
             _ => Err("takes bounds, both included: 1..5, 1.. or ..5".into()),

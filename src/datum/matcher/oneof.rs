@@ -44,14 +44,15 @@ impl Matcher for Oneof {
     }
 }
 
-pub(super) fn build(args: Args<'_>) -> Built {
+pub(super) fn build(mut args: Args<'_>) -> Built {
+    let all = args.args;
     let alternative = |arg: &Arg| match arg {
-        Arg::Value(node) => Ok((None, Args::pattern(node)?)),
-        Arg::Labelled(label, node) => Ok((Some(label.clone()), Args::pattern(node)?)),
+        Arg::Value(node) => Ok((None, args.pattern(node))),
+        Arg::Labelled(label, node) => Ok((Some(label.clone()), args.pattern(node))),
         Arg::Word(word, _) => Err(format!("`{word}` is no value; a text is written in double quotes")),
         Arg::Bounds(..) => Err("bounds are written $in(a..b)".into()),
     };
-    let alternatives = args.args.iter().map(alternative).collect::<Result<Vec<_>, String>>()?;
+    let alternatives = all.iter().map(alternative).collect::<Result<Vec<_>, String>>()?;
     if alternatives.is_empty() {
         return Err("needs at least one alternative".into());
     }

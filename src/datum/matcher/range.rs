@@ -48,10 +48,9 @@ impl Matcher for Between {
     }
 }
 
-pub(super) fn build(args: Args<'_>) -> Built {
+pub(super) fn build(mut args: Args<'_>) -> Built {
     if let [Arg::Value(low), Arg::Value(high)] = args.args {
-        let (low, high) = (Args::pattern(low)?, Args::pattern(high)?);
-        return Ok(Arc::new(Between(low, high)));
+        return Ok(Arc::new(Between(args.pattern(low), args.pattern(high))));
     }
     let (low, high) = args.bounds()?;
     Ok(Arc::new(In(low, high)))

@@ -74,11 +74,20 @@ fn observations_are_only_taken_by_name() {
 
 #[test]
 fn mistakes_are_explained() {
-    let message = |text: &str| Pattern::parse(text).expect_err(text).message;
+    let message = |text: &str| Pattern::parse(text).expect_err(text).swap_remove(0).message;
     assert_eq!(message("$unit"), "no matcher `$unit`, did you mean `$uint`?");
     assert_eq!(message("$startswith(\"x\")"), "no matcher `$startswith`, did you mean `$starts`?");
     assert!(message("$whatever").starts_with("no matcher `$whatever` (known: $absent, $any, "));
     assert_eq!(message("$in(3)"), "$in: takes bounds, both included: 1..5, 1.. or ..5");
     assert_eq!(message("$end(1)"), "$end: takes no argument");
     assert_eq!(message("$oneof(abc)"), "$oneof: `abc` is no value; a text is written in double quotes");
+}
+
+#[test]
+fn every_mistake_of_a_pattern_is_told_where_it_stands() {
+    let text = r#"{"a": $unit, "b": [$let(x, $strng), ...], "c": $oneof($in(3), $end(1)), ..., ...}"#;
+    let mistakes = Pattern::parse(text).expect_err("mistakes");
+    let mut at: Vec<&str> = mistakes.into_iter().map(|mistake| &text[mistake.span]).collect();
+    at.sort();
+    assert_eq!(at, ["$end(1)", "$in(3)", "$strng", "$unit", "..."]);
 }
