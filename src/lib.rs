@@ -13,7 +13,7 @@ pub mod exit;
 pub mod mocks;
 pub mod mutation;
 pub mod package;
-mod parallel;
+pub mod parallel;
 pub mod plan;
 pub mod play;
 pub mod protocol;

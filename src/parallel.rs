@@ -5,14 +5,14 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// How many cores we may use; the system is asked once, as it takes long to tell.
-pub(crate) fn cores() -> usize {
+pub fn cores() -> usize {
     static CORES: LazyLock<usize> =
         LazyLock::new(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get));
     *CORES
 }
 
 /// The same for each of many, by every core, in their order. Each core takes the next, as some take longer by far.
-pub(crate) fn side_by_side<T: Sync, U: Send>(items: &[T], each: impl Fn(&T) -> U + Sync) -> Vec<U> {
+pub fn side_by_side<'a, T: Sync, U: Send>(items: &'a [T], each: impl Fn(&'a T) -> U + Sync) -> Vec<U> {
     let next = AtomicUsize::new(0);
     let work = || {
         let taken = std::iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed));

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use plugfest::corpus::Corpus;
 use plugfest::mocks::{self, Mutant};
 use plugfest::mutation::{self, Kill};
+use plugfest::parallel::side_by_side;
 use plugfest::scenario::Suite;
 
 use crate::Done;
@@ -102,22 +101,9 @@ fn verdict(kill: &Kill) -> String {
 fn kills(suite: &Suite) -> Result<Vec<(&'static Mutant, Kill)>, String> {
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
     let mutants = mocks::mutants(&suite.name);
-    let (next, done) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
-    let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
-    std::thread::scope(|scope| {
-        for _ in 0..cores {
-            scope.spawn(|| {
-                loop {
-                    let nth = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(mutant) = mutants.get(nth) else { return };
-                    let kill = mutation::kill(suite, mutant, folder.path());
-                    let kill = kill.map_err(|why| format!("{} {}: {why}", suite.name, mutant.name));
-                    done.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((nth, mutant, kill));
-                }
-            });
-        }
+    let kills = side_by_side(mutants, |mutant| {
+        let kill = mutation::kill(suite, mutant, folder.path());
+        Ok((mutant, kill.map_err(|why| format!("{} {}: {why}", suite.name, mutant.name))?))
     });
-    let mut all = done.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    all.sort_by_key(|(nth, ..)| *nth);
-    all.into_iter().map(|(_, mutant, kill)| Ok((mutant, kill?))).collect()
+    kills.into_iter().collect()
 }

@@ -4,6 +4,8 @@ use std::fmt::Write;
 use std::path::Path;
 use std::process::Command;
 
+use plugfest::parallel::cores;
+
 use super::{Budget, Figure, Topic};
 
 /// The report.
@@ -80,7 +82,7 @@ fn machine() -> String {
         line.and_then(|line| line.split_once(':')).map(|(_, value)| value.trim().to_owned())
     };
     let model = after(&processors, "model name").unwrap_or_else(|| std::env::consts::ARCH.into());
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let cores = cores();
     let kib = after(&memory, "MemTotal").and_then(|text| text.split(' ').next()?.parse::<f64>().ok());
     let told = |program: &str, argument: &str| {
         let output = Command::new(program).arg(argument).output();

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use plugfest::corpus::Corpus;
 use plugfest::mocks;
+use plugfest::parallel::cores;
 use plugfest::plan::{Fate, Plan, Selection};
 use plugfest::runner;
 use plugfest::scenario::Suite;
@@ -39,7 +40,7 @@ fn figure(suite: &Suite, name: &str, budget: Budget, bench: &Bench) -> Result<Fi
     let file = root().join("fixtures/subjects").join(name).with_extension("toml");
     let subject = Subject::read(&file).map_err(|errors| errors.render(false))?.located();
     let plan = quick(suite, &subject)?;
-    let at_once = 3 * std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+    let at_once = 3 * cores();
     let count = plan.cases.len();
     let each = |seconds: f64| seconds * 1000.0 / count.max(1) as f64;
     let (mut inconclusive, mut bad) = (0, 0);

@@ -6,6 +6,7 @@ use std::time::Instant;
 use plugfest::actor::{Act, Nanos, Pieces};
 use plugfest::corpus::Corpus;
 use plugfest::mocks::{self, Reference};
+use plugfest::parallel::cores;
 use plugfest::plan::{Case, Fate, Plan};
 use plugfest::runner::{self, Options, Pool, RunEvent};
 use plugfest::scenario::Suite;
@@ -58,7 +59,6 @@ fn quick(suite: &Suite, reference: &Reference, bench: &Bench) -> Result<Plan, St
 
 /// How long it takes to play all cases of some plans, side by side as `plugfest run` does, in seconds.
 fn conformance(plans: &[(Arc<Suite>, Plan)], bench: &Bench) -> Result<f64, String> {
-    let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
     let mut runs = Vec::new();
     for (nth, (suite, plan)) in plans.iter().enumerate() {
         let options = options(bench);
@@ -67,7 +67,7 @@ fn conformance(plans: &[(Arc<Suite>, Plan)], bench: &Bench) -> Result<f64, Strin
         runs.push((suite, plan, Options { folder, ..options }));
     }
     let begun = Instant::now();
-    Pool::scope(16 * cores, |pool| {
+    Pool::scope(16 * cores(), |pool| {
         std::thread::scope(|scope| {
             for (suite, plan, options) in &runs {
                 scope.spawn(move || runner::run_in(pool, suite, plan, options, &mut complain));
