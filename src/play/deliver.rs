@@ -3,10 +3,10 @@
 use std::ops::Range;
 
 use super::chart;
-use super::finding::{Breach, Finding, kind_name};
+use super::finding::{Breach, Finding, kind_name, millis};
 use super::watch::Heard;
 use super::{Errand, GuardKind, LaneSource, Line, Play, part_of};
-use crate::actor::{Nanos, Part, WireId};
+use crate::actor::{Part, WireId};
 use crate::datum::{Datum, Found, Kind, Mismatch, Pattern, Scope, View};
 use crate::protocol;
 use crate::scenario::{Source, Verb};
@@ -414,13 +414,5 @@ impl Play {
             seq: self.seq,
         };
         self.add(finding);
-    }
-}
-
-/// A time for people.
-pub(super) fn millis(nanos: Nanos) -> String {
-    match nanos / 1_000_000 {
-        millis @ 0..=9_999 => format!("{millis} ms"),
-        millis => format!("{:.1} s", millis as f64 / 1000.0),
     }
 }

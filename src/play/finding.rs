@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::actor::Nanos;
 use crate::datum::MismatchKind;
 
 /// One broken rule, with what is needed to recognise it again.
@@ -64,4 +65,12 @@ impl Breach {
 /// The `kind` of findings that are no mismatch of values.
 pub fn kind_name(kind: Option<MismatchKind>) -> String {
     kind.map_or(String::new(), |kind| kind.name().to_owned())
+}
+
+/// A time for people.
+pub(super) fn millis(nanos: Nanos) -> String {
+    match nanos / 1_000_000 {
+        millis @ 0..=9_999 => format!("{millis} ms"),
+        millis => format!("{:.1} s", millis as f64 / 1000.0),
+    }
 }

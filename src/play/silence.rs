@@ -1,9 +1,9 @@
 //! What did not come: in time, or at all since the other side has ended.
 
-use super::deliver::millis;
-use super::finding::Breach;
+use super::finding::{Breach, millis};
 use super::wire::Wire;
 use super::{Asked, LaneSource, Play};
+use crate::actor::Nanos;
 use crate::datum::{Kind, Pattern};
 use crate::scenario::{Source, Verb};
 
@@ -15,51 +15,54 @@ impl Play {
     pub(super) fn judge_silence(&mut self, rang: bool) -> bool {
         let mut changed = false;
         for lane in 0..self.lanes.len() {
-            let Some(step) = self.head(lane) else { continue };
-            let Some(deadline) = self.steps[step].deadline.filter(|deadline| *deadline <= self.now) else {
-                continue;
-            };
-            let lag = self.now - deadline;
+            let Some((step, lag)) = self.due(lane) else { continue };
             match &self.script.steps[step].verb {
-                Verb::Quiet(_)
-                    if self.lanes[self.root(lane)]
-                        .wires
-                        .iter()
-                        .any(|id| self.wires.get(id).is_some_and(Wire::is_inside_a_message)) =>
-                {
-                    let message = "bytes came where nothing should, and they are no whole message".into();
-                    self.break_step(step, Breach::Broken, "quiet", message, String::new());
-                    self.meet(step);
-                    changed = true;
+                Verb::Quiet(_) => self.end_quiet(lane, step),
+                Verb::Expect(_) | Verb::Drive(_) if !rang => continue,
+                Verb::Expect(_) | Verb::Drive(_) if self.is_machine_late(step, lag) => {
+                    self.move_deadline(step, lag)
                 }
-                Verb::Quiet(_) => {
-                    self.meet(step);
-                    changed = true;
-                }
-                Verb::Expect(_) | Verb::Drive(_)
-                    if rang && lag > self.script.time("lag") && self.steps[step].moved < MOST_MOVES =>
-                {
-                    self.notes.push(format!(
-                        "the machine was {} late; a deadline was moved by as much",
-                        millis(lag)
-                    ));
-                    self.steps[step].deadline = Some(self.now + lag);
-                    self.steps[step].moved += 1;
-                    changed = true;
-                }
-                Verb::Drive(_) if rang => {
+                Verb::Drive(_) => {
                     self.expire_drive(step);
                     return true;
                 }
-                Verb::Expect(pattern) if rang => {
+                Verb::Expect(pattern) => {
                     let pattern = pattern.clone();
                     self.expire(step, &pattern);
                     return true;
                 }
-                _ => {}
+                _ => continue,
             }
+            changed = true;
         }
         changed
+    }
+
+    /// The step of a lane whose time is over, and since when.
+    fn due(&self, lane: usize) -> Option<(usize, Nanos)> {
+        let step = self.head(lane)?;
+        Some((step, self.now.checked_sub(self.steps[step].deadline?)?))
+    }
+
+    /// A quiet has lasted as long as it should; half a message is something that came, too.
+    fn end_quiet(&mut self, lane: usize, step: usize) {
+        let wires = &self.lanes[self.root(lane)].wires;
+        if wires.iter().any(|id| self.wires.get(id).is_some_and(Wire::is_inside_a_message)) {
+            let message = "bytes came where nothing should, and they are no whole message".into();
+            self.break_step(step, Breach::Broken, "quiet", message, String::new());
+        }
+        self.meet(step);
+    }
+
+    /// Whether we looked so late that the subject may have been kept from its work as well.
+    fn is_machine_late(&self, step: usize, lag: Nanos) -> bool {
+        lag > self.script.time("lag") && self.steps[step].moved < MOST_MOVES
+    }
+
+    fn move_deadline(&mut self, step: usize, lag: Nanos) {
+        self.notes.push(format!("the machine was {} late; a deadline was moved by as much", millis(lag)));
+        self.steps[step].deadline = Some(self.now + lag);
+        self.steps[step].moved += 1;
     }
 
     /// An expect has run out of time.
@@ -94,43 +97,40 @@ impl Play {
         !others.into_iter().any(|kind| pattern.speaks_of(kind))
     }
 
-    /// Fails the expects that nothing can meet any more, because the other side has ended.
+    /// Fails the first expect that nothing can meet any more, because the other side has ended.
     pub(super) fn fail_hopeless(&mut self) {
         if self.is_aborted() || self.is_closing() {
             return;
         }
-        for lane in 0..self.lanes.len() {
-            let Some(step) = self.pending_expect(lane).or_else(|| self.pending_drive(lane)) else { continue };
-            let root = self.root(lane);
-            let of_process = matches!(
-                self.script.lanes[root].source,
-                LaneSource::Declared(Source::Process | Source::Stderr)
-            );
-            let silent = self.has_ended(lane) && self.wants_messages(step);
-            if of_process || (self.is_alive(lane) && !silent) {
-                continue;
-            }
-            let is_answered =
-                self.asked.values().any(|asked| matches!(asked, Asked::Question(of) if *of == lane));
-            if is_answered || !self.acts_before_are_done(step) {
-                continue;
-            }
-            let gone =
-                self.subject.and_then(|id| self.wires.get(&id)).is_none_or(|wire| wire.exited.is_some());
-            let at_once = self.is_fresh() && gone;
-            let how = self.how_it_ended();
-            let what = if at_once { "ended at once" } else { "ended before this came" };
-            let sent = self.drives.get(&step).map(|drive| format!("; it was sent {}", drive.awaits()));
-            let message = format!("the subject {what}{how}{}", sent.unwrap_or_default());
-            self.break_step(step, Breach::Ended, "", message, String::new());
-            if at_once {
-                let default = self.script.lanes[lane].default.clone();
-                if let Some(finding) = self.findings.last_mut() {
-                    finding.requirement = default;
-                }
-            }
+        if let Some((lane, step)) = (0..self.lanes.len()).find_map(|lane| Some((lane, self.hopeless(lane)?)))
+        {
+            self.fail_ended(lane, step);
             self.abort();
-            return;
+        }
+    }
+
+    /// The step of a lane that waits for what can't come any more.
+    fn hopeless(&self, lane: usize) -> Option<usize> {
+        let step = self.pending_expect(lane).or_else(|| self.pending_drive(lane))?;
+        let source = &self.script.lanes[self.root(lane)].source;
+        let of_process = matches!(source, LaneSource::Declared(Source::Process | Source::Stderr));
+        let may_speak = self.is_alive(lane) && !(self.has_ended(lane) && self.wants_messages(step));
+        let is_answered =
+            || self.asked.values().any(|asked| matches!(asked, Asked::Question(of) if *of == lane));
+        let is_hopeless = !of_process && !may_speak && !is_answered() && self.acts_before_are_done(step);
+        is_hopeless.then_some(step)
+    }
+
+    /// Charges the end of the subject; one that never said anything breaks what every subject of this lane must do.
+    fn fail_ended(&mut self, lane: usize, step: usize) {
+        let gone = self.subject.and_then(|id| self.wires.get(&id)).is_none_or(|wire| wire.exited.is_some());
+        let at_once = self.is_fresh() && gone;
+        let what = if at_once { "ended at once" } else { "ended before this came" };
+        let sent = self.drives.get(&step).map(|drive| format!("; it was sent {}", drive.awaits()));
+        let message = format!("the subject {what}{}{}", self.how_it_ended(), sent.unwrap_or_default());
+        self.break_step(step, Breach::Ended, "", message, String::new());
+        if at_once && let Some(finding) = self.findings.last_mut() {
+            finding.requirement = self.script.lanes[lane].default.clone();
         }
     }
 
