@@ -19,11 +19,7 @@ pub fn run(args: &[String]) -> Done {
     if built != 0 {
         return Ok(built);
     }
-    let mut tests = tests();
-    if std::env::var_os(SEED).is_none() {
-        tests.env(SEED, "1");
-    }
-    let status = crate::run(tests.args(args))?;
+    let status = run_tests(args)?;
     if status != 0 || !args.is_empty() {
         return Ok(status);
     }
@@ -36,6 +32,21 @@ pub fn run(args: &[String]) -> Done {
         "--config",
         NOT_OPTIMISED,
     ]))
+}
+
+/// What a run keeps of a subject that fails goes with the tests, unless one of these fails.
+fn run_tests(args: &[String]) -> Done {
+    let kept =
+        tempfile::Builder::new().prefix("plugfest-tests-").tempdir().map_err(|error| error.to_string())?;
+    let mut tests = tests();
+    if std::env::var_os(SEED).is_none() {
+        tests.env(SEED, "1");
+    }
+    let status = crate::run(tests.env("TMPDIR", kept.path()).args(args))?;
+    if status != 0 {
+        eprintln!("what the tests left is kept in {}", kept.keep().display());
+    }
+    Ok(status)
 }
 
 fn tests() -> Command {
