@@ -25,7 +25,9 @@ pub(in crate::shell) async fn serve(
     let (mut source, mut sink) = stream.into_split();
     let Ok(Some((HELLO, bytes))) = next_frame(&mut source).await else { return };
     let Ok(hello) = serde_json::from_slice::<Hello>(&bytes) else { return };
-    let peer = Peer::Process { argv: hello.argv, env: hello.env, pid: hello.pid };
+    let mut env = hello.env;
+    env.retain(|name, value| std::env::var(name).as_ref() != Ok(value));
+    let peer = Peer::Process { argv: hello.argv, env, pid: hello.pid };
     let _ = outlet.send(What::Opened { wire: id, from: Some(from), peer }).await;
     let told = Arc::new(OnceLock::new());
     let reader = tokio::spawn(listen_to(id, source, outlet.clone(), told.clone()));
