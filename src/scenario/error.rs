@@ -129,7 +129,11 @@ fn word(table: &str, name: &str) -> Option<usize> {
 
 /// The known name that a wrong one was probably meant to be: one that differs in few letters, or with which it begins.
 pub fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let best = known.into_iter().map(|name| (strsim::damerau_levenshtein(wrong, name), name)).min()?;
+    let distance = |name: &str| {
+        let of_case = 1 + strsim::damerau_levenshtein(&wrong.to_lowercase(), &name.to_lowercase());
+        strsim::damerau_levenshtein(wrong, name).min(of_case)
+    };
+    let best = known.into_iter().map(|name| (distance(name), name)).min()?;
     let begins = best.1.len() >= 4 && wrong.starts_with(best.1);
     (begins || best.0 <= 1 + wrong.chars().count() / 4).then_some(best.1)
 }
