@@ -12,22 +12,23 @@ struct Oneof(Vec<(Option<String>, Pattern)>);
 
 impl Matcher for Oneof {
     fn matches(&self, view: View<'_>, scope: &mut Scope<'_>) -> Result<(), Mismatch> {
-        let mut nearest: Option<Mismatch> = None;
+        // Of those that speak of such a thing at all, the one whose difference lies deepest.
+        let mut nearest: Option<((bool, usize), Mismatch)> = None;
         for (label, pattern) in &self.0 {
             match scope.attempt(|scope| pattern.matches(view, scope)) {
                 Ok(()) => {
                     scope.labels.extend(label.clone());
                     return Ok(());
                 }
-                Err(mismatch)
-                    if nearest.as_ref().is_none_or(|best| mismatch.path.depth() > best.path.depth()) =>
-                {
-                    nearest = Some(mismatch);
+                Err(mismatch) => {
+                    let nears = (pattern.speaks_of(view.kind), mismatch.path.depth());
+                    if nearest.as_ref().is_none_or(|(best, _)| nears > *best) {
+                        nearest = Some((nears, mismatch));
+                    }
                 }
-                Err(_) => {}
             }
         }
-        let mut nearest = nearest.expect("build demands an alternative");
+        let (_, mut nearest) = nearest.expect("build demands an alternative");
         nearest.wanted = format!("one of {} forms, nearest: {}", self.0.len(), nearest.wanted);
         Err(nearest)
     }
