@@ -356,6 +356,19 @@ fn drivers_that_are_none() {
     }
 }
 
+/// A driver whose operation is open when the case has failed ends as it is told to: only the subject is at fault.
+#[test]
+fn a_driver_that_ends_after_a_finding_did_not_end_early() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let subject = folder.path().join("subject.toml");
+    let driver = r#"["sh", "-c", "read line; cat >/dev/null"]"#;
+    let timing = "[timing]\nstart = \"200ms\"\nreply = \"200ms\"\n";
+    let lines = format!("suite = \"dify-session\"\nrole = \"daemon\"\ndriver = {driver}\n{timing}");
+    std::fs::write(&subject, lines).expect("written");
+    let path = subject.display().to_string();
+    refused(&["run", "--subject", &path, "daemon-invoke/echo"], 1, "nothing that fits came");
+}
+
 /// A daemon that stops a plugin without a heartbeat, and never asks for its exit status.
 const NEVER_WAITS: &str = r#"
 import json, subprocess, sys, time

@@ -107,7 +107,40 @@ fn the_end_of_the_process_can_be_expected_where_its_output_is() {
     let steps = "[[step]]\nexpect = '''$oneof(told: 1, died: $exit($not(0)))'''";
     assert_eq!(play(steps, &[(10, "exit 3")]).traits, ["expect#1: died"]);
     assert_eq!(play(steps, &[(10, "1")]).traits, ["expect#1: told"]);
-    assert_eq!(finding(steps, &[(10, "exit 0")]), "ended expect#1");
+    let wrong = play(steps, &[(10, "exit 0")]);
+    assert_eq!(wrong.findings[0].message, "wanted one of 2 forms, nearest: something else, got 0");
+}
+
+#[test]
+fn a_process_ends_once_so_that_nobody_waits_for_a_second_time() {
+    let steps = "[[step]]\non = \"process\"\nexpect = '''$exit(0)'''";
+    assert_eq!(finding(steps, &[(10, "exit 0")]), "");
+    assert_eq!(finding(steps, &[(10, "exit 3")]), "broken expect#1 value");
+    let later =
+        "[[step]]\nexpect = '''1'''\n[[step]]\non = \"process\"\nafter = \"50ms\"\nexpect = '''$exit(0)'''";
+    assert_eq!(finding(later, &[(10, "1"), (90, "exit 0")]), "");
+    assert_eq!(finding(later, &[(10, "1"), (20, "exit 0")]), "ended expect#1");
+}
+
+#[test]
+fn who_is_told_to_end_did_not_end_at_once() {
+    let charged = |outcome: Outcome| outcome.findings[0].requirement.clone();
+    assert_eq!(charged(play(EXPECT_ONE, &[(10, "exit 0")])), "ARCA-STREAM-01");
+    let closed = format!("[[step]]\nclose = \"write\"\n{EXPECT_ONE}");
+    assert_eq!(charged(play(&closed, &[])), "ARCA3-WORK-01");
+}
+
+#[test]
+fn what_came_instead_is_told() {
+    let late = |steps: &str, says: &[(u64, &str)]| play(steps, says).findings[0].message.clone();
+    let rule = format!("[[rule]]\nid = \"numbers\"\nallow = '''$int'''\n{EXPECT_ONE}");
+    let told = late(&rule.replace("'''1'''", "'''\"x\"'''"), &[(10, "7")]);
+    let expected =
+        "; the last message, 7, was taken by the rule numbers and does not fit: wanted \"x\", got integer 7";
+    assert!(told.ends_with(expected), "{told}");
+    let twice = format!("[[step]]\nexpect = '''1'''\n{EXPECT_ONE}");
+    let told = late(&twice, &[(10, "1")]);
+    assert!(told.ends_with("; before it, 1 was taken by the step expect#1"), "{told}");
 }
 
 #[test]

@@ -98,7 +98,7 @@ impl Play {
                 let line = line.lines().next().unwrap_or_default();
                 self.give_up(format!("the driver must write JSON lines, but {reason}: it wrote {line:?}"));
             }
-            Kind::Exit | Kind::Signalled if !self.operations.is_empty() || !self.told_driver_to_end() => {
+            Kind::Exit | Kind::Signalled if self.driver_left_early() => {
                 self.give_up(format!("the driver ended early: {}", View { kind, datum: Some(&datum) }));
             }
             _ => {}
@@ -106,10 +106,12 @@ impl Play {
         None
     }
 
-    /// Whether the end of its input, or that of the case, told the driver to end.
-    fn told_driver_to_end(&self) -> bool {
+    /// Whether the driver has ended although neither the end of its input nor that of the case told it to, or without
+    /// an answer that is still awaited. What is open when the case ends need not be answered any more.
+    fn driver_left_early(&self) -> bool {
         let wire = self.driver.and_then(|id| self.wires.get(&id));
-        self.is_closing() || wire.is_some_and(|wire| wire.we_closed)
+        let has_input = wire.is_none_or(|wire| !wire.we_closed);
+        !self.is_closing() && (has_input || !self.operations.is_empty())
     }
 
     /// The last line of output of an operation that is a command is its answer; what is no JSON is shown.
@@ -280,7 +282,7 @@ impl Play {
             self.lanes[taker_lane].current = Some(wire);
             self.lanes[lane].current = Some(wire);
         }
-        self.lanes[lane].remember(said.into(), taker);
+        self.lanes[lane].remember(view, said, Some(taker));
     }
 
     /// A message that nobody took, or an observation that nobody named.
@@ -297,7 +299,7 @@ impl Play {
             }
             return;
         }
-        self.lanes[lane].remember(said.into(), "nobody".into());
+        self.lanes[lane].remember(view, said, None);
         if watched || self.is_aborted() {
             return;
         }
@@ -324,14 +326,23 @@ impl Play {
         });
     }
 
-    /// The pending expect of a head, where another head came than it wants.
+    /// The pending expect of a head or of the end of a process, where another came than it wants: there is no second.
     fn wants_another(&self, path: &[usize], view: View<'_>) -> Option<(usize, usize)> {
+        if self.is_aborted() {
+            return None;
+        }
         let (lane, step) = path.iter().find_map(|lane| Some((*lane, self.pending_expect(*lane)?)))?;
         let Verb::Expect(pattern) = &self.script.steps[step].verb else { return None };
         let status = view.datum.and_then(|head| head.get("status")).and_then(Datum::as_int);
         let is_interim = status.is_some_and(|status| (100..200).contains(&status));
-        let is_head = view.kind == Kind::Head && !is_interim && !self.is_aborted();
-        (is_head && pattern.speaks_of(Kind::Head)).then_some((lane, step))
+        let is_wanted = match view.kind {
+            Kind::Head => !is_interim && pattern.speaks_of(Kind::Head),
+            Kind::Exit | Kind::Signalled => {
+                [Kind::Exit, Kind::Signalled].iter().any(|kind| pattern.speaks_of(*kind))
+            }
+            _ => false,
+        };
+        is_wanted.then_some((lane, step))
     }
 
     /// Standard error is free for logs unless a step waits there.

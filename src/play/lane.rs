@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::wire::{STDERR_READ, Wire};
 use super::{LaneSource, Play, Stage, part_of};
 use crate::actor::{Act, Address, CloseHow, ClosedHow, Nanos, Part, Peer, WireId};
-use crate::datum::{Compare, Datum, Kind};
+use crate::datum::{Compare, Datum, Kind, View};
 use crate::play::Asked;
 use crate::scenario::Source;
 
@@ -25,8 +25,8 @@ pub(super) struct LaneState {
     pub(super) current: Option<WireId>,
     /// When the step before the head was met.
     pub(super) last_met: Nanos,
-    /// The last messages and who took them.
-    pub(super) recent: VecDeque<(String, String)>,
+    /// The last messages.
+    pub(super) recent: VecDeque<Recent>,
     /// The listener behind it, and its address.
     pub(super) listener: Option<(WireId, Option<Address>)>,
     /// How its values are compared: as its codec says.
@@ -35,11 +35,33 @@ pub(super) struct LaneState {
 
 impl LaneState {
     /// Remembers a message and who took it.
-    pub(super) fn remember(&mut self, message: String, taker: String) {
+    pub(super) fn remember(&mut self, view: View<'_>, said: &str, taker: Option<String>) {
         if self.recent.len() == RECENT {
             self.recent.pop_front();
         }
-        self.recent.push_back((message, taker));
+        self.recent.push_back(Recent {
+            kind: view.kind,
+            datum: view.datum.cloned(),
+            said: said.into(),
+            taker,
+        });
+    }
+}
+
+/// A message or observation that came, for the explanation of a later finding.
+pub(super) struct Recent {
+    kind: Kind,
+    datum: Option<Datum>,
+    /// What people read of it.
+    pub(super) said: String,
+    /// The step or rule that took it, if one did.
+    pub(super) taker: Option<String>,
+}
+
+impl Recent {
+    /// What patterns look at.
+    pub(super) fn view(&self) -> View<'_> {
+        View { kind: self.kind, datum: self.datum.as_ref() }
     }
 }
 
@@ -188,8 +210,8 @@ impl Play {
         if part == Part::Stderr {
             return;
         }
-        let of_ours = self.wires.get(&id).is_some_and(|wire| wire.we_closed && wire.http().is_some());
-        if let Some(malformed) = cut.filter(|_| !of_ours) {
+        // Once the case has failed it is we who end the subject, also amid what it says.
+        if let Some(malformed) = cut.filter(|_| !self.is_aborted()) {
             let lane = self.wires.get(&id).map_or(0, |wire| match wire.http() {
                 Some(_) => wire.view,
                 None => wire.lane,

@@ -1,6 +1,7 @@
 //! What did not come: in time, or at all since the other side has ended.
 
 use super::finding::{Breach, millis};
+use super::lane::Recent;
 use super::wire::Wire;
 use super::{Asked, LaneSource, Play};
 use crate::actor::Nanos;
@@ -67,27 +68,42 @@ impl Play {
 
     /// An expect has run out of time.
     fn expire(&mut self, step: usize, pattern: &Pattern) {
-        let script = self.script.clone();
-        let line = &script.steps[step];
         let waited = self.steps[step].pending_at.map_or(0, |pending| self.now.saturating_sub(pending));
         let mut message = format!("nothing that fits came within {}", millis(waited));
-        let root = self.root(line.lane);
-        let taken: Vec<String> = self.lanes[line.lane]
-            .recent
-            .iter()
-            .chain(
-                if root == line.lane { None } else { Some(&self.lanes[root].recent) }.into_iter().flatten(),
-            )
-            .filter(|(_, taker)| taker != "nobody")
-            .rev()
-            .take(3)
-            .map(|(text, taker)| format!("{text} was taken by {taker}"))
-            .collect();
-        if !taken.is_empty() && pattern.speaks_of(Kind::Message) {
-            message += &format!("; before it, {}", taken.join(", "));
+        if pattern.speaks_of(Kind::Message) {
+            message += &self.what_came_instead(self.script.steps[step].lane, pattern);
         }
         self.break_step(step, Breach::Late, "", message, String::new());
         self.abort();
+    }
+
+    /// The messages that fitted before they were awaited, else why the last one did not; and a message without its end.
+    fn what_came_instead(&self, lane: usize, pattern: &Pattern) -> String {
+        let root = self.root(lane);
+        let lanes = if root == lane { vec![lane] } else { vec![root, lane] };
+        let came = || lanes.iter().flat_map(|lane| &self.lanes[*lane].recent).rev();
+        let taken = came().filter_map(|recent| Some((recent, recent.taker.as_ref()?)));
+        let fits = |recent: &Recent| self.found(lane, pattern, recent.view()).is_some();
+        let fitted = taken.clone().filter(|(recent, _)| fits(recent)).take(3);
+        let fitted: Vec<String> =
+            fitted.map(|(recent, taker)| format!("{} was taken by {taker}", recent.said)).collect();
+        let mut told = String::new();
+        if !fitted.is_empty() {
+            told += &format!("; before it, {}", fitted.join(", "));
+        } else if let Some((last, taker)) =
+            taken.clone().find(|(recent, _)| recent.view().kind == Kind::Message)
+            && let Err(mismatch) = self.fits(lane, pattern, last.view())
+        {
+            told += &format!(
+                "; the last message, {}, was taken by {taker} and does not fit: {mismatch}",
+                last.said
+            );
+        }
+        let wires = &self.lanes[root].wires;
+        if wires.iter().any(|id| self.wires.get(id).is_some_and(Wire::is_inside_a_message)) {
+            told += "; the last bytes that came are no whole message";
+        }
+        told
     }
 
     /// Whether only a message or the end of a stream can meet an expect.
@@ -112,19 +128,24 @@ impl Play {
     /// The step of a lane that waits for what can't come any more.
     fn hopeless(&self, lane: usize) -> Option<usize> {
         let step = self.pending_expect(lane).or_else(|| self.pending_drive(lane))?;
-        let source = &self.script.lanes[self.root(lane)].source;
-        let of_process = matches!(source, LaneSource::Declared(Source::Process | Source::Stderr));
-        let may_speak = self.is_alive(lane) && !(self.has_ended(lane) && self.wants_messages(step));
+        let may_speak = match self.script.lanes[self.root(lane)].source {
+            LaneSource::Declared(Source::Stderr) => true,
+            LaneSource::Declared(Source::Process) => !self.subject_is_gone(),
+            _ => self.is_alive(lane) && !(self.has_ended(lane) && self.wants_messages(step)),
+        };
         let is_answered =
             || self.asked.values().any(|asked| matches!(asked, Asked::Question(of) if *of == lane));
-        let is_hopeless = !of_process && !may_speak && !is_answered() && self.acts_before_are_done(step);
+        let is_hopeless = !may_speak && !is_answered() && self.acts_before_are_done(step);
         is_hopeless.then_some(step)
     }
 
-    /// Charges the end of the subject; one that never said anything breaks what every subject of this lane must do.
+    /// Charges the end of the subject; one that never said anything, and that nobody told to end, breaks what every
+    /// subject of this lane must do.
     fn fail_ended(&mut self, lane: usize, step: usize) {
-        let gone = self.subject.and_then(|id| self.wires.get(&id)).is_none_or(|wire| wire.exited.is_some());
-        let at_once = self.is_fresh() && gone;
+        let subject = self.subject.and_then(|id| self.wires.get(&id));
+        let gone = subject.is_none_or(|wire| wire.exited.is_some());
+        let told_to_end = self.ending || subject.is_some_and(|wire| wire.we_closed);
+        let at_once = self.is_fresh() && gone && !told_to_end;
         let what = if at_once { "ended at once" } else { "ended before this came" };
         let sent = self.drives.get(&step).map(|drive| format!("; it was sent {}", drive.awaits()));
         let message = format!("the subject {what}{}{}", self.how_it_ended(), sent.unwrap_or_default());
@@ -142,7 +163,8 @@ impl Play {
             None => String::new(),
         };
         let stderr = self.script.lane("stderr").map(|lane| &self.lanes[lane].recent);
-        let last = stderr.and_then(|recent| recent.back()).map(|(text, _)| format!("; it wrote {text}"));
+        let last =
+            stderr.and_then(|recent| recent.back()).map(|recent| format!("; it wrote {}", recent.said));
         how + &last.unwrap_or_default()
     }
 }

@@ -124,12 +124,14 @@ impl Wire {
         Some((self.lane_of(&next), next))
     }
 
-    /// Ends one of its streams: what is wrong with the end.
+    /// Ends one of its streams: what is wrong with the end. What we ourselves cut short of HTTP is neither wrong, nor is
+    /// that the end of a body.
     pub(super) fn finish(&mut self, part: Part) -> Option<Malformed> {
         match part {
             Part::Main => {
                 self.ended = true;
-                self.codec.finish()
+                let is_cut_by_us = self.we_closed && self.http().is_some();
+                if is_cut_by_us { None } else { self.codec.finish() }
             }
             Part::Stderr => self.stderr.as_mut().and_then(|codec| codec.finish()),
         }
