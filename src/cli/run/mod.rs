@@ -11,6 +11,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use super::{Wrong, corpus, known, say, written};
 use crate::exit;
@@ -27,6 +28,7 @@ Examples:
   plugfest run arcaflow plugin work/ -- ./my-plugin     only the cases whose ids begin with work/
   plugfest run dify-sri runtime --attach https://host/  one that runs already
   plugfest run --subject subject.toml --profile all     every profile beside the other
+  plugfest run --subject subject.toml work/             the same, of a subject that a file describes
   plugfest run --subject subject.toml --report junit=junit.xml --report jsonl=run.jsonl
   plugfest run --subject subject.toml --rerun run.jsonl what failed there
 
@@ -37,7 +39,8 @@ command line is wrong; 3 we could not do our part; 70 a defect of plugfest.";
 #[derive(clap::Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// The suite, the role of the subject, and prefixes of case ids; without a subject: what to select of the references.
+    /// The suite, the role of the subject, and prefixes of case ids: only these, where a subject's file names both;
+    /// without a subject: what to select of the references.
     selection: Vec<String>,
     /// A file that describes the subject.
     #[arg(long, value_name = "FILE", conflicts_with = "command")]
@@ -210,6 +213,9 @@ fn allow_many_files() {
     }
 }
 
+/// `timeout` and the like send a signal to the program and then to its group: so soon after the first it is the same.
+const SAME_SIGNAL: Duration = Duration::from_millis(200);
+
 /// SIGINT and SIGTERM end the run early; what was judged stays. The second one ends everything at once: whatever we wait
 /// for, we do not wait longer; then no report is whole, but no process and no folder is left either.
 fn stop_on_signals(orphanage: Orphanage, folder: PathBuf) -> Arc<AtomicBool> {
@@ -228,7 +234,13 @@ fn stop_on_signals(orphanage: Orphanage, folder: PathBuf) -> Arc<AtomicBool> {
             tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
             set.store(true, Ordering::Relaxed);
             anstream::eprintln!("stopping; a second signal ends everything at once, without reports");
-            tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+            let first = Instant::now();
+            loop {
+                tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+                if first.elapsed() > SAME_SIGNAL {
+                    break;
+                }
+            }
             orphanage.close();
             let _ = std::fs::remove_dir_all(folder);
             anstream::eprintln!("stopped at once: what was not told yet is lost");
