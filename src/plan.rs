@@ -114,6 +114,12 @@ impl Plan {
         Ok(plan)
     }
 
+    /// The place holder that the subject's command would need so that it can be reached.
+    pub fn lacks(&self) -> Option<&'static str> {
+        let lacks = |case: &Case| matches!(&case.fate, Fate::NotApplicable(why) if why == NO_PORT);
+        self.cases.iter().any(lacks).then_some("{port}")
+    }
+
     /// Marks what is selected, keeps the probes that it needs, and puts probes first.
     fn select(&mut self, selection: &Selection) {
         for (index, case) in self.cases.iter_mut().enumerate() {
@@ -245,6 +251,9 @@ fn reason_not_applicable(
     {
         return Some(format!("the subject is attached: {why}"));
     }
+    if script.is_dialled_by_url() && subject.attach.is_none() && !script.is_given_a_port() {
+        return Some(NO_PORT.into());
+    }
     if script.launch.package.is_some() && !subject.takes("package") {
         return Some("the subject's command has no place holder {package}".into());
     }
@@ -253,6 +262,9 @@ fn reason_not_applicable(
     }
     None
 }
+
+/// Why a subject cannot be reached that is not told where to listen.
+const NO_PORT: &str = "the subject's command has no place holder {port}";
 
 /// What a case needs that only a subject which we start can give.
 pub(crate) fn not_attached(scenario: &Scenario, script: &Script) -> Option<&'static str> {

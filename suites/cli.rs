@@ -275,10 +275,50 @@ fn names_that_do_not_exist_are_explained() {
         "{}",
         told.err
     );
+    let told = plugfest(&["run", "arcaflow", "plugin", "hello/", "nothing/", "--", "true"]);
+    assert!(told.status == 2 && told.err.contains("begins with nothing/"), "{}", told.err);
+    let told = plugfest(&["run", "dify-sri", "runtime", "ping/", "--", "true"]);
+    assert!(told.status == 2 && told.err.contains("the subject's command has no {port}"), "{}", told.err);
+    let told = plugfest(&["explain", "arca-hello-01"]);
+    assert!(told.status == 2 && told.err.contains("did you mean `ARCA-HELLO-01`?"), "{}", told.err);
     let told = plugfest(&["run", "--subject", "/nonexistent.toml"]);
     assert!(told.status == 2 && told.err.contains("/nonexistent.toml: cannot be read"), "{}", told.err);
     let told = plugfest(&["run", "arcaflow", "plugin", "--report", "jsonl=/nonexistent/x", "--", "true"]);
     assert!(told.status == 2 && told.err.contains("cannot be written"), "{}", told.err);
+}
+
+#[test]
+fn beside_a_subjects_file_prefixes_are_enough() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let text = "suite = \"arcaflow\"\nrole = \"plugin\"\ncommand = [\"false\"]\n";
+    let file = script(&folder, "subject.toml", text).display().to_string();
+    for words in [&["hello/once"][..], &["arcaflow", "plugin", "hello/once"]] {
+        let told = plugfest(&[&["run", "--subject", &file], words].concat());
+        assert_eq!(closing(&told), "0 passed, 1 failed, 0 skipped", "{}{}", told.out, told.err);
+    }
+    let told = plugfest(&["run", "--subject", &file, "arcaflow", "engine"]);
+    let says = "the subject's file says `plugin`, the command line `arcaflow engine`";
+    assert!(told.status == 2 && told.err.contains(says), "{}", told.err);
+}
+
+#[test]
+fn a_case_is_run_again_as_a_shell_reads_it() {
+    let told = against_one("echo 'two  words' >&2; exit 4");
+    assert!(told.out.contains(" -- sh -c \"echo 'two  words' >&2; exit 4\" sh"), "{}", told.out);
+}
+
+/// What our environment holds is ours: programs that the subject starts tell only what it gave them.
+#[test]
+fn an_environment_that_is_passed_on_is_not_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let page = folder.path().join("run.html");
+    let report = format!("html={}", page.display());
+    let case = ["run", "arcaflow", "engine", "engine-work/early-result", "--vehicle", "process"];
+    let more = [("PLUGFEST_TEST_SECRET", OsStr::new("swordfish-1"))];
+    let told = plugfest_in(&more, &[&case[..], &["--report", &report]].concat());
+    assert_eq!(told.status, 0, "{}", told.err);
+    let page = std::fs::read_to_string(page).expect("the report");
+    assert!(page.contains("$opened(") && !page.contains("swordfish"), "{}", page.len());
 }
 
 #[test]

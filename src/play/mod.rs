@@ -256,9 +256,9 @@ impl Play {
         }
         self.bindings.set("now", given.wall);
         let script = self.script.clone();
-        let connects =
+        let by_url =
             script.lanes.iter().any(|lane| matches!(lane.source, LaneSource::Declared(Source::ConnectHttp)));
-        if let (true, None, Some(port)) = (connects, self.bindings.get("url"), self.bindings.get("port")) {
+        if let (true, None, Some(port)) = (by_url, self.bindings.get("url"), self.bindings.get("port")) {
             let url = format!("http://127.0.0.1:{}", port.as_inserted().unwrap_or_default());
             self.bindings.set("url", url);
         }

@@ -203,6 +203,25 @@ impl Script {
         Common::new(suite, subject.clone(), mode, profile, knobs).script(scenario, row)
     }
 
+    /// Whether requests go to the subject by a URL, which has the port that it was given.
+    pub fn is_dialled_by_url(&self) -> bool {
+        let has = |wanted: Source| {
+            self.lanes
+                .iter()
+                .any(|lane| matches!(lane.source, LaneSource::Declared(source) if source == wanted))
+        };
+        let uses_url = |line: &Line| line.uses.iter().any(|name| name == "url");
+        let is_bound = has(Source::AcceptHttp) || has(Source::AcceptTcp);
+        has(Source::ConnectHttp) && !is_bound && self.steps.iter().any(uses_url)
+    }
+
+    /// Whether the world chooses a port for the subject.
+    pub fn is_given_a_port(&self) -> bool {
+        let connects = |lane: &Lane| matches!(lane.source, LaneSource::Declared(Source::ConnectTcp));
+        let by_environment = self.launch.env.iter().any(|(_, value)| value.text.contains("${port}"));
+        self.lanes.iter().any(connects) || self.subject.takes("port") || by_environment
+    }
+
     /// A resolved time.
     pub fn time(&self, name: &str) -> Nanos {
         self.timing.get(name).copied().unwrap_or_default()

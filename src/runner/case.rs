@@ -193,9 +193,7 @@ fn given(script: &Script, folder: &Path) -> Given {
     values.insert("socket".to_owned(), format!("{dir}/s.sock"));
     values.insert("dir".to_owned(), dir);
     values.insert("self".to_owned(), program());
-    let connects = |lane: &crate::play::Lane| matches!(lane.source, LaneSource::Declared(Source::ConnectTcp));
-    let of_launch = script.launch.env.iter().any(|(_, value)| value.text.contains("${port}"));
-    if script.lanes.iter().any(connects) || script.subject.takes("port") || of_launch {
+    if script.is_given_a_port() {
         values.insert("port".to_owned(), super::port::free().to_string());
     }
     values.extend(script.subject.attach.iter().flat_map(crate::subject::Attach::values));

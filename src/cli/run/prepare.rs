@@ -137,7 +137,7 @@ pub(super) fn prepare(
             };
             std::fs::create_dir_all(&options.folder)
                 .map_err(|error| format!("no folder for the run: {error}"))?;
-            let mut selection = selection(args, &profile)?;
+            let mut selection = selection(args, &job, &profile)?;
             selection.only = again.as_ref().map(|again| again.of(&suite.name, &job.subject.role));
             unbound.push(Unbound { job: job.clone(), suite: suite.clone(), options, selection, decides });
         }
@@ -192,19 +192,23 @@ fn bind(args: &Args, run: &Unbound) -> Result<Run, Wrong> {
     let subject = &job.subject;
     let plan = Plan::build(&suite, subject, &selection)?;
     let picked = plan.cases.iter().any(|case| case.selected);
-    if !picked && selection.only.is_none() && selection.shard.is_none() {
-        if selection.prefixes.is_empty() {
-            return Err(Wrong::Said(format!(
-                "{} {} has no scenario yet: put one at SUITE/SECTION/NAME.toml in a folder of --suites",
-                subject.suite, subject.role
-            )));
-        }
+    if !picked && selection.only.is_none() && selection.shard.is_none() && selection.prefixes.is_empty() {
         return Err(Wrong::Said(format!(
-            "no case of {} {} begins with {}: `plugfest list {}` shows them",
-            subject.suite,
-            subject.role,
-            selection.prefixes.join(" or "),
-            subject.suite
+            "{} {} has no scenario yet: put one at SUITE/SECTION/NAME.toml in a folder of --suites",
+            subject.suite, subject.role
+        )));
+    }
+    let begins_none = |prefix: &&String| !plan.cases.iter().any(|case| case.id.starts_with(prefix.as_str()));
+    if let Some(prefix) = selection.prefixes.iter().find(begins_none) {
+        return Err(Wrong::Said(format!(
+            "no case of {} {} begins with {prefix}: `plugfest list {}` shows them",
+            subject.suite, subject.role, subject.suite
+        )));
+    }
+    if let Some(holder) = plan.lacks().filter(|_| !plan.cases.iter().any(is_played)) {
+        return Err(Wrong::Said(format!(
+            "no case can be played: the subject's command has no {holder}, which tells it where to listen; put it there, \
+             or say with --attach where the subject runs already"
         )));
     }
     if let (Some(address), false) = (&subject.attach, plan.cases.iter().any(is_played)) {
@@ -254,12 +258,12 @@ fn read_baseline(args: &Args, subject: &Subject) -> Result<Option<Baseline>, Wro
     Ok(baseline)
 }
 
-fn selection(args: &Args, profile: &str) -> Result<Selection, Wrong> {
+fn selection(args: &Args, job: &Job, profile: &str) -> Result<Selection, Wrong> {
     if !(args.time_scale.is_finite() && args.time_scale > 0.0) {
         return Err(Wrong::Said("--time-scale must be greater than 0".into()));
     }
     Ok(Selection {
-        prefixes: args.selection.iter().skip(2).cloned().collect(),
+        prefixes: job.prefixes.clone(),
         modes: args.mode.clone(),
         profile: profile.into(),
         slow: args.slow,

@@ -16,20 +16,30 @@ pub(super) struct Job {
     pub(super) vehicle_name: &'static str,
     /// The end of the command line that runs it again.
     pub(super) again: String,
+    /// What the ids of the selected cases begin with; all are selected if there is none.
+    pub(super) prefixes: Vec<String>,
 }
 
 /// The subjects of the run: that of a file or command, or the bundled references in both vehicles.
 pub(super) fn jobs(args: &Args, corpus: &Corpus) -> Result<Vec<Job>, Wrong> {
     let suites = corpus.suites();
-    if let Some(suite) = args.selection.first() {
-        known("suite", suite, suites.iter().map(String::as_str))?;
-    }
     if let Some(path) = &args.subject {
         let subject = reached(Subject::read(path)?.located(), args)?;
         known("suite", &subject.suite, suites.iter().map(String::as_str))?;
+        let prefixes = prefixes_of(&subject, &args.selection, &suites)?;
         let again = format!(" --subject {}", path.display());
-        return Ok(vec![Job { subject, vehicle: Vehicle::Process, vehicle_name: "process", again }]);
+        return Ok(vec![Job {
+            subject,
+            vehicle: Vehicle::Process,
+            vehicle_name: "process",
+            again,
+            prefixes,
+        }]);
     }
+    if let Some(suite) = args.selection.first() {
+        known("suite", suite, suites.iter().map(String::as_str))?;
+    }
+    let prefixes: Vec<String> = args.selection.iter().skip(2).cloned().collect();
     if let Some(address) = &args.attach {
         let [suite, role, ..] = args.selection.as_slice() else {
             return Err(Wrong::Said(
@@ -40,7 +50,13 @@ pub(super) fn jobs(args: &Args, corpus: &Corpus) -> Result<Vec<Job>, Wrong> {
         subject.name.clone_from(address);
         let subject = reached(subject, args)?;
         let again = format!(" --attach {address}");
-        return Ok(vec![Job { subject, vehicle: Vehicle::Process, vehicle_name: "process", again }]);
+        return Ok(vec![Job {
+            subject,
+            vehicle: Vehicle::Process,
+            vehicle_name: "process",
+            again,
+            prefixes,
+        }]);
     }
     if !args.command.is_empty() {
         let [suite, role, ..] = args.selection.as_slice() else {
@@ -57,8 +73,15 @@ pub(super) fn jobs(args: &Args, corpus: &Corpus) -> Result<Vec<Job>, Wrong> {
             })
             .unwrap_or_default();
         let subject = reached(subject, args)?;
-        let again = format!(" -- {}", args.command.join(" "));
-        return Ok(vec![Job { subject, vehicle: Vehicle::Process, vehicle_name: "process", again }]);
+        let words = args.command.iter().map(String::as_str);
+        let again = shlex::try_join(words).map_or(String::new(), |command| format!(" -- {command}"));
+        return Ok(vec![Job {
+            subject,
+            vehicle: Vehicle::Process,
+            vehicle_name: "process",
+            again,
+            prefixes,
+        }]);
     }
     if let Some(suite) = args.selection.first()
         && !mocks::REFERENCES.iter().any(|reference| reference.suite == *suite)
@@ -72,7 +95,21 @@ pub(super) fn jobs(args: &Args, corpus: &Corpus) -> Result<Vec<Job>, Wrong> {
         known("role", role, of_suite.map(|reference| reference.role).collect::<Vec<_>>())?;
     }
     headers(args)?;
-    Ok(reference_jobs(args))
+    Ok(reference_jobs(args, &prefixes))
+}
+
+/// The prefixes of ids in a selection; suite and role need not stand before them where the subject's file names both.
+fn prefixes_of(subject: &Subject, selection: &[String], suites: &[String]) -> Result<Vec<String>, Wrong> {
+    let names_suite = selection.first().is_some_and(|first| suites.contains(first));
+    let (named, prefixes) = selection.split_at(if names_suite { selection.len().min(2) } else { 0 });
+    let own = [&subject.suite, &subject.role];
+    if let Some((_, own)) = named.iter().zip(own).find(|(named, own)| named != own) {
+        let named = named.join(" ");
+        return Err(Wrong::Said(format!(
+            "the subject's file says `{own}`, the command line `{named}`: leave that out"
+        )));
+    }
+    Ok(prefixes.to_vec())
 }
 
 /// The subject with what the command line says of reaching it.
@@ -107,7 +144,7 @@ fn is_reference(command: &[String], suite: &str, role: &str) -> bool {
     words == ["mock", suite, role]
 }
 
-fn reference_jobs(args: &Args) -> Vec<Job> {
+fn reference_jobs(args: &Args, prefixes: &[String]) -> Vec<Job> {
     let wanted = |reference: &&Reference| {
         let [suite, role] = [0, 1].map(|at| args.selection.get(at));
         suite.is_none_or(|suite| suite == reference.suite) && role.is_none_or(|role| role == reference.role)
@@ -126,7 +163,8 @@ fn reference_jobs(args: &Args) -> Vec<Job> {
     let all = vehicles.flat_map(job);
     all.map(|(vehicle_name, vehicle, reference)| {
         let subject = mocks::subject(reference, &program, None);
-        Job { subject, vehicle, vehicle_name, again: format!(" --vehicle {vehicle_name}") }
+        let again = format!(" --vehicle {vehicle_name}");
+        Job { subject, vehicle, vehicle_name, again, prefixes: prefixes.to_vec() }
     })
     .collect()
 }
