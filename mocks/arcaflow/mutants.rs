@@ -41,7 +41,7 @@ pub const MUTANTS: &[Mutant] = &[
     also(plugin("flushed-only-at-exit", "ARCA-STREAM-03"), &["ARCA3-WORK-01"]),
     plugin("noise-in-stream", "ARCA-STREAM-04"),
     plugin("ill-formed-hangs", "ARCA-STREAM-06"),
-    also(plugin("ill-formed-silently-ends", "ARCA-STREAM-06"), &["ARCA-STREAM-01"]),
+    plugin("ill-formed-silently-ends", "ARCA-STREAM-15"),
     plugin("ill-formed-not-fatal", "ARCA-STREAM-06"),
     plugin("text-cut-at-64k", "ARCA-STREAM-07"),
     plugin("claimed-length-is-awaited", "ARCA-STREAM-08"),
