@@ -49,6 +49,7 @@ pub const MUTANTS: &[Mutant] = &[
     // Before work.
     plugin("child-before-work", "ARCA-IDLE-01a"),
     plugin("listens-before-work", "ARCA-IDLE-01a"),
+    plugin("child-after-hello", "ARCA-IDLE-01a"),
     // The hello.
     also(
         plugin("hello-unprompted", "ARCA3-START-01"),
@@ -56,6 +57,8 @@ pub const MUTANTS: &[Mutant] = &[
     ),
     also(plugin("hello-twice", "ARCA3-START-02"), &["ARCA3-WORK-01", "ARCA3-DONE-01a", "ARCA-STREAM-01"]),
     plugin("version-two", "ARCA3-HELLO-01"),
+    plugin("version-one", "ARCA3-HELLO-01"),
+    under("v1", plugin("version-three", "ARCA3-HELLO-01")),
     plugin("version-text", "ARCA3-HELLO-01"),
     plugin("version-float", "ARCA3-HELLO-01"),
     plugin("hello-extra-key", "ARCA3-HELLO-01"),
@@ -73,8 +76,13 @@ pub const MUTANTS: &[Mutant] = &[
     also(plugin("undeclared-key-in-output", "ARCA3-WORK-02"), &["ARCA3-WORK-01"]),
     plugin("output-id-always-success", "ARCA3-WORK-02"),
     plugin("floats-become-integers", "ARCA3-WORK-02"),
+    plugin("texts-are-trimmed", "ARCA3-WORK-02"),
+    plugin("booleans-become-numbers", "ARCA3-WORK-02"),
+    plugin("values-of-the-run-before", "ARCA3-WORK-02"),
+    plugin("run-id-in-lower-case", "ARCA3-WORK-01"),
     plugin("absent-becomes-null", "ARCA3-WORK-02"),
     plugin("refusal-is-silent", "ARCA3-WORK-03"),
+    plugin("error-text-is-bytes", "ARCA3-WORK-03"),
     plugin("refusal-is-server-fatal", "ARCA3-WORK-03"),
     plugin("refusal-without-run-id", "ARCA3-WORK-03"),
     plugin("refusal-not-step-fatal", "ARCA3-WORK-03"),
@@ -89,13 +97,17 @@ pub const MUTANTS: &[Mutant] = &[
     plugin("second-start-replaces-first", "ARCA3-WORK-06b"),
     plugin("logs-of-earlier-runs", "ARCA3-WORK-07"),
     plugin("incomplete-start-ignored", "ARCA3-WORK-08a"),
+    plugin("input-missing-is-empty", "ARCA3-WORK-08a"),
+    plugin("start-without-data-ignored", "ARCA3-WORK-08a"),
     plugin("text-not-converted", "ARCA3-WORK-09"),
     // Messages.
     plugin("unknown-id-is-fatal", "ARCA3-MSG-01"),
     plugin("unknown-id-ignored", "ARCA3-MSG-01"),
+    plugin("own-ids-ignored", "ARCA3-MSG-01"),
     plugin("headless-message-ignored", "ARCA3-MSG-02"),
     plugin("talks-after-fatal", "ARCA3-MSG-03"),
     plugin("state-leaks-into-message", "ARCA3-MSG-05"),
+    plugin("run-id-of-the-run-before", "ARCA3-MSG-05"),
     // Signals to steps.
     plugin("cancel-ignored", "ARCA3-SIG-01"),
     plugin("bad-signal-crashes", "ARCA3-SIG-02"),
@@ -149,6 +161,8 @@ pub const MUTANTS: &[Mutant] = &[
     // Sizes and spellings.
     plugin("numbers-through-floats", "ARCA-STREAM-05"),
     plugin("half-float-refused", "ARCA-STREAM-05"),
+    plugin("small-halves-are-zero", "ARCA-STREAM-05"),
+    plugin("open-lists-lose-their-last", "ARCA-STREAM-05"),
     plugin("tags-refused", "ARCA-STREAM-05"),
     plugin("joined-text-refused", "ARCA-STREAM-05"),
     plugin("deep-nesting-aborts", "ARCA-STREAM-09"),
@@ -162,6 +176,7 @@ pub const MUTANTS: &[Mutant] = &[
     // Version 1: one task.
     under("v1", also(plugin("acknowledges-in-version-1", "ARCA1-WORK-01"), &["ARCA-STREAM-01"])),
     under("v1", plugin("stays-after-output", "ARCA1-WORK-01")),
+    under("v1", plugin("error-output-is-status-one", "ARCA1-WORK-01")),
     under("v1", also(plugin("failure-is-an-output", "ARCA1-WORK-02"), &["ARCA1-WORK-01"])),
     under("v1", plugin("other-steps-output-of-v1", "ARCA3-WORK-02")),
     under("v1", plugin("enum-not-checked-of-v1", "ARCA1-WORK-02")),

@@ -1,10 +1,14 @@
 //! What the reference plugin says of itself: the hello of each profile, and broken ones of mutants.
 
 use super::{Dialect, Plugin};
+use crate::actor::Nanos;
 use crate::datum::Datum;
 use crate::mocks::Acting;
 use crate::mocks::arcaflow::contract::{SCHEMA, STEPS_OF_THE_DOCUMENT};
 use crate::protocol::arcaflow::schema::Schema;
+
+/// How long after its hello a mutant begins what it must not.
+const BEAT: Nanos = 50_000_000;
 
 impl Plugin {
     pub(super) fn greet(&mut self, out: &mut Acting<'_>) {
@@ -14,6 +18,9 @@ impl Plugin {
             Dialect::V1 | Dialect::V3 => self.hello(),
         };
         self.send(&hello, out);
+        if self.is("child-after-hello") {
+            out.wake(out.now + BEAT);
+        }
         if self.is("hello-twice") || self.is("hello-repeated") {
             self.send(&hello, out);
         }
@@ -21,7 +28,9 @@ impl Plugin {
 
     fn hello(&self) -> Datum {
         let version = match self.mutant.as_str() {
+            "version-one" => Datum::from(1_i64),
             "version-two" => Datum::from(2_i64),
+            "version-three" => Datum::from(3_i64),
             "version-text" => Datum::text("3"),
             "version-float" => Datum::from(3.0),
             _ if self.dialect == Dialect::V1 => Datum::from(1_i64),

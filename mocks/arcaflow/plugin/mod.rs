@@ -92,6 +92,9 @@ struct Plugin {
 struct Last {
     logs: String,
     start: Option<Datum>,
+    /// The run id and the input of the last work start.
+    run: Option<Datum>,
+    input: Option<Datum>,
     results: Vec<Payload>,
     buffered: Vec<u8>,
     /// Run ids that there were, and those that a signal has ended.
@@ -171,18 +174,23 @@ impl Plugin {
         }
         let datum =
             if self.is("state-leaks-into-message") { self.completed(message.datum) } else { message.datum };
+        let datum = self.misread(datum);
         let datum = if self.is("tags-refused") { datum } else { unmarked(datum) };
         if let Some(why) = self.dislikes(&datum) {
             return self.refuse(&run_text(datum.get("run_id")), why, out);
         }
         let id = datum.get("id");
-        let run = datum.get("run_id").cloned();
+        let run = match datum.get("run_id").filter(|run| **run != Datum::Null) {
+            None if self.is("run-id-of-the-run-before") => self.last.run.clone(),
+            run => run.cloned(),
+        };
         match (datum.as_map(), id.and_then(Datum::as_int)) {
             (None, _) => self.fatal("the message is no map", out),
             (Some(_), None) => self.fatal("the message has no id", out),
             (_, Some(1)) => self.work(run, datum, out),
             (_, Some(3)) => self.signal_to_step(run, datum.get("data"), out),
             (_, Some(4)) => self.client_done(out),
+            (_, Some(2 | 5)) if self.is("own-ids-ignored") => {}
             (_, Some(other)) => {
                 if self.is("unknown-id-is-fatal") {
                     return self.fatal("unknown message id", out);
@@ -206,7 +214,10 @@ impl Plugin {
 
     fn error(&mut self, run: &str, why: &str, step_fatal: bool, server_fatal: bool, out: &mut Acting<'_>) {
         let data = Datum::map([
-            ("error", Datum::text(why)),
+            (
+                "error",
+                if self.is("error-text-is-bytes") { Datum::bytes(why.as_bytes()) } else { Datum::text(why) },
+            ),
             ("step_fatal", Datum::from(step_fatal)),
             ("server_fatal", Datum::from(server_fatal)),
         ]);

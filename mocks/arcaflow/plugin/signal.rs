@@ -46,6 +46,9 @@ impl Plugin {
         if self.is("impatient") && !self.has_task && out.now >= IMPATIENCE {
             return self.end(0, out);
         }
+        if self.is("child-after-hello") && self.children == 0 {
+            self.spawn(out);
+        }
         while let Some(at) = self.waiting.iter().position(|waiting| waiting.until <= out.now) {
             let Waiting { run, cancelled, .. } = self.waiting.remove(at);
             let output = if cancelled { "cancelled" } else { "success" };

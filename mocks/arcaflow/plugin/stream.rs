@@ -98,6 +98,26 @@ impl Plugin {
         }
     }
 
+    /// Mutants that read a spelling as another value.
+    pub(super) fn misread(&self, datum: Datum) -> Datum {
+        match datum {
+            Datum::Float(value, Width::Half) if value.abs() < 6.1e-5 && self.is("small-halves-are-zero") => {
+                Datum::Float(0.0, Width::Half)
+            }
+            Datum::Array(mut items, head) => {
+                if head == Head::Indefinite && self.is("open-lists-lose-their-last") {
+                    items.pop();
+                }
+                Datum::Array(items, head)
+            }
+            Datum::Map(entries, head) => {
+                let entries = entries.into_iter().map(|(key, value)| (key, self.misread(value)));
+                Datum::Map(entries.collect(), head)
+            }
+            other => other,
+        }
+    }
+
     /// A mutant: fills what a message lacks from the message before it.
     pub(super) fn completed(&mut self, datum: Datum) -> Datum {
         let lacks = datum.as_map().is_none_or(|entries| entries.len() < 3);

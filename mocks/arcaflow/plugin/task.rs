@@ -69,7 +69,7 @@ impl Plugin {
             self.send(&output, out);
         }
         if self.dialect == Dialect::V1 && !self.is("stays-after-output") {
-            self.leaving = Some(0);
+            self.leaving = Some(i32::from(id == "error" && self.is("error-output-is-status-one")));
         }
         self.is_done = true;
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{CHILD_SLEEPS, Dialect, Plugin, Waiting, run_text};
 use crate::actor::{Act, Exit, Payload, Target, WireId};
 use crate::codec::cbor;
-use crate::datum::Datum;
+use crate::datum::{Datum, Head};
 use crate::mocks::Acting;
 use crate::mocks::arcaflow::contract::{Deed, run, types};
 
@@ -18,9 +18,15 @@ impl Plugin {
         if self.is("state-leaks-into-message") {
             self.last.start = Some(message.clone());
         }
-        let mut data = message.take("data").unwrap_or(Datum::Null);
+        let Some(mut data) =
+            message.take("data").or((!self.is("start-without-data-ignored")).then_some(Datum::Null))
+        else {
+            return;
+        };
+        self.last.run = Some(run.clone());
         let step = data.get("id").and_then(Datum::as_text).unwrap_or_default().into_owned();
-        let Some(config) = data.take("config").filter(|_| !step.is_empty()) else {
+        let none = self.is("input-missing-is-empty").then(|| Datum::map::<String>([]));
+        let Some(config) = data.take("config").or(none).filter(|_| !step.is_empty()) else {
             if self.is("incomplete-start-ignored") {
                 return;
             }
@@ -72,6 +78,7 @@ impl Plugin {
     }
 
     pub(super) fn perform(&mut self, step: &str, run_id: Datum, input: Datum, out: &mut Acting<'_>) {
+        let input = if self.is("values-of-the-run-before") { self.with_those_before(input) } else { input };
         match run(step, input) {
             Deed::Output { id, data, logs } => self.output(step, run_id, id, data, logs, out),
             Deed::Raise(why) => match self.mutant.as_str() {
@@ -153,14 +160,39 @@ impl Plugin {
         }
     }
 
+    /// A mutant: what an input leaves out is what the input before it had.
+    fn with_those_before(&mut self, input: Datum) -> Datum {
+        let before = self.last.input.replace(input.clone()).unwrap_or(Datum::Null);
+        let alike = ["i", "s", "o"].iter().all(|key| before.get(key).is_some() && input.get(key).is_some());
+        let old = before.as_map().unwrap_or_default().iter().filter(|_| alike);
+        let old = old.filter(|(key, _)| key.as_text().is_some_and(|key| input.get(&key).is_none())).cloned();
+        let entries = input.as_map().unwrap_or_default().iter().cloned().chain(old).collect();
+        Datum::Map(entries, Head::Preferred)
+    }
+
     /// Mutants that change values on their way through.
     pub(super) fn distorted(&self, step: &str, data: Datum) -> Datum {
         match (self.mutant.as_str(), step) {
             ("floats-become-integers", "types") => replace(data, "f", Datum::from(1_i64)),
+            ("texts-are-trimmed", "echo") => {
+                let text = data.get("message").and_then(Datum::as_text).unwrap_or_default().trim().to_owned();
+                replace(data, "message", Datum::text(text))
+            }
+            ("booleans-become-numbers", "any") => match data.get("data").and_then(Datum::as_map) {
+                Some(entries) => {
+                    let number = |(key, value): &(Datum, Datum)| {
+                        let number = value.as_bool().map(|value| Datum::from(i64::from(value)));
+                        (key.clone(), number.unwrap_or_else(|| value.clone()))
+                    };
+                    let entries = entries.iter().map(number).collect();
+                    replace(data, "data", Datum::Map(entries, Head::Preferred))
+                }
+                None => data,
+            },
             ("absent-becomes-null", "types") if data.get("b").is_none() => {
                 let mut entries = data.as_map().unwrap_or_default().to_vec();
                 entries.push((Datum::text("b"), Datum::Null));
-                Datum::Map(entries, crate::datum::Head::Preferred)
+                Datum::Map(entries, Head::Preferred)
             }
             ("numbers-through-floats", "any") => match data.get("data").and_then(Datum::as_int) {
                 Some(value) => replace(data, "data", Datum::from(value as f64 as i64)),
@@ -174,7 +206,7 @@ impl Plugin {
             ("undeclared-key-in-output", "echo") => {
                 let mut entries = data.as_map().unwrap_or_default().to_vec();
                 entries.push((Datum::text("took_ms"), Datum::from(1_i64)));
-                Datum::Map(entries, crate::datum::Head::Preferred)
+                Datum::Map(entries, Head::Preferred)
             }
             _ => data,
         }
@@ -192,6 +224,7 @@ impl Plugin {
         };
         let run = match self.mutant.as_str() {
             "run-id-becomes-empty" => Datum::text(""),
+            "run-id-in-lower-case" => Datum::text(run_text(Some(&run)).to_lowercase()),
             "run-id-cut-at-64" => Datum::text(run_text(Some(&run)).chars().take(64).collect::<String>()),
             "results-swapped" => self.waiting.first().map_or(run.clone(), |other| other.run.clone()),
             _ => run,
@@ -218,5 +251,5 @@ pub(super) fn replace(data: Datum, key: &str, value: Datum) -> Datum {
         let is_key = name.as_text().as_deref() == Some(key);
         (name.clone(), if is_key { value.clone() } else { old.clone() })
     });
-    Datum::Map(entries.collect(), crate::datum::Head::Preferred)
+    Datum::Map(entries.collect(), Head::Preferred)
 }
