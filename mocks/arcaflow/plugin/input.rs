@@ -58,6 +58,7 @@ impl Plugin {
         known
             || self.is("limit-off-by-one") && count == Some(6)
             || self.is("references-not-checked") && told.starts_with("/address/")
+            || self.is("inner-required-not-checked") && told.starts_with("/address: `street` is missing")
     }
 
     /// Mutants that refuse what they must take.
@@ -71,6 +72,10 @@ impl Plugin {
             "longest-is-refused" if text("name").len() == 8 => Some("too long"),
             "optional-is-required" if has("i") && !has("m") => Some("m is missing"),
             "required-if-not-is-required" if has("password") && !has("token") => Some("token is missing"),
+            "true-and-false-alone" if has("on") => {
+                let word = config.get("on").and_then(Datum::as_text)?;
+                (!["true", "false"].contains(&&*word)).then_some("a text, not a boolean")
+            }
             "numbers-in-lists-not-converted" => {
                 let items = config.get("counts").and_then(Datum::as_array).unwrap_or_default();
                 items.iter().any(|item| item.as_text().is_some()).then_some("a text, not an integer")

@@ -14,7 +14,7 @@ pub(super) fn limits(scope: &Scope) -> Vec<Trial> {
     in_scope(scope, &limits_of)
 }
 
-/// Values of another type, and what must be there left out.
+/// Values of another type, and what must be there left out, at each level.
 pub(super) fn types(scope: &Scope) -> Vec<Trial> {
     let mut trials = in_scope(scope, &types_of);
     for (name, property) in &scope.root().properties {
@@ -175,6 +175,25 @@ fn around(bounds: Bounds, what: &str, make: &dyn Fn(i128) -> Option<Datum>) -> V
 }
 
 fn types_of(kind: &Type, scope: &Scope) -> Vec<Variant> {
+    let mut variants = of_another_type(kind, scope);
+    let (object, scope) = match kind {
+        Type::Object(object) => (object, scope),
+        Type::Scope(inner) => (inner.root(), inner),
+        Type::Ref(id) => match scope.object(id) {
+            Some(object) => (object, scope),
+            None => return variants,
+        },
+        _ => return variants,
+    };
+    let demanded = object.properties.iter().filter(|(_, own)| own.required && own.default.is_none());
+    variants.extend(demanded.filter_map(|(name, _)| {
+        let whole = fit::object(object, scope, &[name], DEPTH)?;
+        Some((format!("/{name} left out"), without(&whole, name), Wanted::Refusal))
+    }));
+    variants
+}
+
+fn of_another_type(kind: &Type, scope: &Scope) -> Vec<Variant> {
     let wrong = match kind {
         Type::String(_) | Type::Pattern | Type::EnumString(_) => Datum::map::<String>([]),
         Type::Integer(_) | Type::Float(_) | Type::Bool | Type::EnumInteger(_) => Datum::text("neither"),
@@ -211,7 +230,11 @@ fn literals_of(kind: &Type, scope: &Scope) -> Vec<Variant> {
     let number = matches!(kind, Type::Integer(_) | Type::Float(_) | Type::Bool);
     let value = fit::value(kind, scope, DEPTH).filter(|_| number);
     let text = value.and_then(|value| value.as_inserted());
-    text.map(|text| (" as text".to_owned(), Datum::text(text), Wanted::Output)).into_iter().collect()
+    let plain = text.map(|text| (" as text".to_owned(), Datum::text(text), Wanted::Output));
+    // Other words for the same value, in any case (sdk-go schema/bool.go, lines 24-67).
+    let words: &[&str] = if matches!(kind, Type::Bool) { &["yes", "TRUE"] } else { &[] };
+    let words = words.iter().map(|word| (format!(" as the text {word}"), Datum::text(*word), Wanted::Output));
+    plain.into_iter().chain(words).collect()
 }
 
 pub(super) fn replaced(whole: &Datum, key: &str, value: Datum) -> Datum {
@@ -226,4 +249,46 @@ pub(super) fn without(whole: &Datum, key: &str) -> Datum {
     let rest = whole.as_map().unwrap_or_default().iter();
     let rest = rest.filter(|(name, _)| name.as_text().as_deref() != Some(key)).cloned();
     Datum::Map(rest.collect(), Head::Preferred)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::datum::notation::parse_datum;
+    use crate::protocol::arcaflow::schema::Schema;
+
+    fn scope(properties: &str) -> Scope {
+        let text = format!(
+            r#"{{"root": "in", "objects": {{"in": {{"id": "in", "properties": {{{properties}}}}},
+                "deep": {{"id": "deep", "properties": {{"x": {{"type": {{"type_id": "integer"}}}}, "y": {{"type": {{"type_id": "bool"}}}}}}}}}}}}"#
+        );
+        let step = format!(
+            r#"{{"steps": {{"s": {{"id": "s", "input": {text}, "outputs": {{"success": {{"schema": {text}}}}}}}}}}}"#
+        );
+        let schema = Schema::read(&parse_datum(&step).expect("notation")).expect("schema");
+        schema.steps["s"].input.clone()
+    }
+
+    #[test]
+    fn what_an_inner_object_demands_is_left_out_too() {
+        let scope = scope(r#""o": {"type": {"type_id": "list", "items": {"type_id": "ref", "id": "deep"}}}"#);
+        let left_out: Vec<_> = types(&scope)
+            .into_iter()
+            .filter(|trial| trial.about.ends_with("left out"))
+            .map(|trial| (trial.about, trial.input.to_string()))
+            .collect();
+        let wanted = [
+            ("o/0/x left out", r#"{"o": [{"y": true}]}"#),
+            ("o/0/y left out", r#"{"o": [{"x": 0}]}"#),
+            ("o left out", "{}"),
+        ];
+        assert_eq!(left_out, wanted.map(|(about, input)| (about.to_owned(), input.to_owned())));
+    }
+
+    #[test]
+    fn other_words_for_true_are_tried() {
+        let scope = scope(r#""b": {"type": {"type_id": "bool"}}, "i": {"type": {"type_id": "integer"}}"#);
+        let tried: Vec<_> = literals(&scope).into_iter().map(|trial| trial.about).collect();
+        assert_eq!(tried, ["b as text", "b as the text yes", "b as the text TRUE", "i as text"]);
+    }
 }
