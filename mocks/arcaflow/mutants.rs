@@ -252,6 +252,8 @@ pub const MUTANTS: &[Mutant] = &[
         &["ARCAE-START-01a", "ARCAE-WORK-01", "ARCAE-WORK-03"],
     ),
     also(engine("hello-time-out", "ARCAE-START-02"), &["ARCAE-WORK-01", "ARCAE-WORK-03"]),
+    engine("null-behind-work-start", "ARCAE-START-01a"),
+    under("v1", engine("null-behind-result", "ARCAE-START-01a")),
     engine("version-not-checked", "ARCAE-HELLO-01"),
     engine("version-two-accepted", "ARCAE-HELLO-01"),
     engine("float-version-accepted", "ARCAE-HELLO-01"),
@@ -264,6 +266,7 @@ pub const MUTANTS: &[Mutant] = &[
     also(engine("version-three-refused", "ARCAE-HELLO-05"), &["ARCAE-WORK-03"]),
     engine("version-one-refused", "ARCAE-HELLO-06"),
     engine("refusal-without-client-done", "ARCAE-SCHEMA-01"),
+    engine("schema-read-is-just-closed", "ARCAE-SCHEMA-01"),
     engine("plugin-kept-after-refusal", "ARCAE-SCHEMA-01"),
     // The engine: work.
     engine("bare-work-start", "ARCAE-WORK-01"),
@@ -310,6 +313,7 @@ pub const MUTANTS: &[Mutant] = &[
     engine("failed-stays-failed", "ARCAE-HELLO-03"),
     engine("run-id-by-its-beginning", "ARCAE-WORK-07"),
     engine("run-id-is-trimmed", "ARCAE-WORK-07"),
+    engine("run-id-begun-is-enough", "ARCAE-WORK-07"),
     engine("run-id-of-the-message-before", "ARCAE-WORK-09"),
     engine("errors-of-others-count", "ARCAE-ERR-01"),
     // Versions and schemas.

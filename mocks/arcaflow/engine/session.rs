@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::greeting::{Greeting, greeting};
 use super::slip;
-use crate::actor::{Act, ActId, Exit, Failure, Nanos, Part, Payload, SECOND, Target, What, WireId};
+use crate::actor::{Act, ActId, CloseHow, Exit, Failure, Nanos, Part, Payload, SECOND, Target, What, WireId};
 use crate::codec::Codec;
 use crate::codec::cbor::{self, Cbor};
 use crate::datum::{Datum, Head, brief};
@@ -275,6 +275,9 @@ impl Session {
             let how = if self.asked { "waits for a null before its hello" } else { "says hello unasked" };
             out.complain(&format!("auto: the plugin {how}"));
         }
+        if self.is("schema-read-is-just-closed") && !std::mem::replace(&mut self.memory.has_read, true) {
+            return self.start_again(out);
+        }
         let hello = slip::hello(&self.conduct.mutant, &mut self.memory, message);
         let Greeting { version, mut schema } =
             match greeting(&hello, self.conduct.dialect, &self.conduct.mutant) {
@@ -301,6 +304,16 @@ impl Session {
         }
         self.state = State::Work(Arc::new(step));
         self.begin_work(out);
+    }
+
+    /// A mutant: the schema is read, and the work has a start of its own.
+    fn start_again(&mut self, out: &mut Acting<'_>) {
+        out.close(self.wire, CloseHow::Write);
+        self.wire = WireId::own(self.wire.name + 1000);
+        let to = Target::Spawn { argv: self.order.peer.clone(), env: BTreeMap::new(), dir: None };
+        self.spawn = out.act(Act::Open { wire: self.wire, to });
+        self.codec = Cbor::default();
+        self.state = State::Starting;
     }
 
     /// The step is not begun: the session only read the schema.

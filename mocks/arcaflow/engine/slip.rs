@@ -12,6 +12,8 @@ pub(super) struct Memory {
     pub(super) failed: bool,
     /// The run id of the message before.
     pub(super) run: String,
+    /// The schema was read in a start of its own.
+    pub(super) has_read: bool,
 }
 
 impl Memory {

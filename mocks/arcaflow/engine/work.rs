@@ -19,6 +19,9 @@ impl Session {
             _ => {}
         }
         self.send(&self.work_start(), out);
+        if self.is("null-behind-work-start") {
+            self.send(&Datum::Null, out);
+        }
         if self.is("input-closed-at-work") {
             out.close(self.wire, CloseHow::Write);
         }
@@ -100,6 +103,7 @@ impl Session {
         match self.conduct.mutant.as_str() {
             "run-id-by-its-beginning" => run.starts_with(&self.run),
             "run-id-is-trimmed" => run.trim() == self.run,
+            "run-id-begun-is-enough" => !run.is_empty() && self.run.starts_with(run),
             _ => run == self.run,
         }
     }
@@ -193,6 +197,7 @@ impl Session {
                 return self.hold(answer, out.now);
             }
             "second-task-in-one-execution" => self.send(&self.work_start(), out),
+            "null-behind-result" => self.send(&Datum::Null, out),
             _ => {}
         }
         self.conclude(answer);

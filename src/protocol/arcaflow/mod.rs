@@ -92,9 +92,11 @@ pub fn watch(name: &str) -> Option<Box<dyn Watch>> {
     match name {
         "results-fit" => Some(Box::new(watch::ResultsFit::new(false))),
         "bare-results-fit" => Some(Box::new(watch::ResultsFit::new(true))),
+        "one-null" => Some(Box::<watch::OneNull>::default()),
+        "client-done-before-the-end" => Some(Box::<watch::SchemaRead>::default()),
         _ => None,
     }
 }
 
 /// The names of the stateful checks.
-pub const WATCHES: [&str; 2] = ["results-fit", "bare-results-fit"];
+pub const WATCHES: [&str; 4] = ["results-fit", "bare-results-fit", "one-null", "client-done-before-the-end"];

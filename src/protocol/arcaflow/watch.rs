@@ -60,3 +60,42 @@ fn fits(schema: &Schema, data: &Datum) -> Result<(), String> {
         _ => Ok(()),
     }
 }
+
+/// No plugin is sent more nulls than the one that asks for its hello: there are as many as there were starts.
+#[derive(Default)]
+pub(super) struct OneNull {
+    starts: u32,
+    nulls: u32,
+}
+
+impl Watch for OneNull {
+    fn see(&mut self, view: View<'_>, _: &Bindings) -> Result<(), String> {
+        match (view.kind, view.datum) {
+            (Kind::Opened, _) => self.starts += 1,
+            (Kind::Message, Some(Datum::Null)) => self.nulls += 1,
+            _ => {}
+        }
+        if self.nulls <= self.starts { Ok(()) } else { Err("a null where none was wanted any more".into()) }
+    }
+}
+
+/// Each start before the work start, which can only have read the schema, gets client done before its input is closed.
+#[derive(Default)]
+pub(super) struct SchemaRead {
+    at_work: bool,
+    done: u32,
+    ends: u32,
+}
+
+impl Watch for SchemaRead {
+    fn see(&mut self, view: View<'_>, _: &Bindings) -> Result<(), String> {
+        let id = view.datum.and_then(|message| message.get("id")).and_then(Datum::as_int);
+        match (view.kind, id) {
+            (Kind::Message, Some(1)) => self.at_work = true,
+            (Kind::Message, Some(4)) => self.done += 1,
+            (Kind::End, _) if !self.at_work => self.ends += 1,
+            _ => {}
+        }
+        if self.ends <= self.done { Ok(()) } else { Err("the end of a start that got no client done".into()) }
+    }
+}
