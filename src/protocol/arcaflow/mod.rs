@@ -45,7 +45,7 @@ fn distinct_keys(datum: &Datum) -> Result<(), String> {
             let mut keys: Vec<String> = entries.iter().map(|(key, _)| key.to_string()).collect();
             keys.sort();
             match keys.windows(2).find(|pair| pair[0] == pair[1]) {
-                Some(pair) => Err(format!("has the key {} twice", pair[0])),
+                Some(pair) => Err(format!("the key {} twice", pair[0])),
                 None => entries.iter().try_for_each(|(_, value)| distinct_keys(value)),
             }
         }
@@ -60,7 +60,7 @@ fn cancel_handlers(schema: schema::Schema) -> Result<(), String> {
         let Some(input) = step.signal_handlers.get("cancel") else { continue };
         let demands = input.root().properties.values().any(|property| property.required);
         if input.root_id() != "cancelInput" || demands {
-            return Err(format!("the cancel handler of `{id}` does not take an empty `cancelInput`"));
+            return Err(format!("a cancel handler of `{id}` that does not take an empty `cancelInput`"));
         }
     }
     Ok(())
