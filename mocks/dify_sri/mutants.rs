@@ -53,6 +53,7 @@ pub const MUTANTS: &[Mutant] = &[
     also(runtime("id-is-a-number", "SRI-INST-10"), &["SRI-INST-02"]),
     go(runtime("status-is-text", "SRI-INST-11")),
     runtime("instances-are-text", "SRI-INST-13"),
+    runtime("items-in-capitals", "SRI-INST-14"),
     also(go(runtime("list-closes-unsaid", "SRI-INST-12")), &["SRI-LAUNCH-01"]),
     // Launches.
     runtime("launch-is-202", "SRI-LAUNCH-01"),

@@ -27,6 +27,13 @@ impl Runtime {
         }
         let fits = |known: &str| match self.mutant.as_str() {
             "hash-not-compared" => known.split('@').next() == filename.split('@').next(),
+            "last-digit-not-compared" => {
+                let most = |name: &str| name.len().saturating_sub("0.difypkg".len());
+                known[..most(known)] == filename[..most(filename)]
+            }
+            "vendor-not-compared" => without(known, 0) == without(filename, 0),
+            "name-not-compared" => without(known, 1) == without(filename, 1),
+            "version-not-compared" => without(known, 2) == without(filename, 2),
             "lists-everything" => filename.is_empty() || known == filename,
             "never-lists" => false,
             _ => known == filename,
@@ -56,11 +63,16 @@ impl Runtime {
             Datum::map(item)
         };
         let items = Datum::array(instances.into_iter().map(item));
-        let value = Datum::map([("items", items)]);
+        let value = Datum::map([(if self.is("items-in-capitals") { "Items" } else { "items" }, items)]);
         match self.mutant.as_str() {
             "instances-are-text" => answer(200, "text/plain", json_bytes(&value)),
             "no-instances-is-404" => refusal(404, "there is none"),
             _ => json(200, &value),
         }
     }
+}
+
+/// A mutant: a filename without one of its parts.
+fn without(filename: &str, part: usize) -> Vec<&str> {
+    filename.split('@').enumerate().filter(|(n, _)| *n != part).map(|(_, text)| text).collect()
 }
