@@ -208,6 +208,12 @@ impl Runtime {
             _ if self.is("ping-without-key") && target == "/ping" => true,
             Some(_) if self.is("missing-key-passes") && key.is_empty() => true,
             Some(_) if self.is("wrong-key-passes") && !key.is_empty() => true,
+            Some(known) if self.is("cut-key-passes") => !key.is_empty() && known.starts_with(&key),
+            Some(known) if self.is("longer-key-passes") => key.starts_with(known),
+            Some(known) if self.is("key-in-capitals-passes") => key.eq_ignore_ascii_case(known),
+            Some(known) if self.is("empty-key-passes") => {
+                key == *known || header(head, "authorization").is_some_and(|key| key.is_empty())
+            }
             Some(known) if self.is("bearer-wanted") => key == format!("Bearer {known}"),
             Some(known) => key == *known,
         };
@@ -221,6 +227,7 @@ impl Runtime {
             };
             let refusal = match self.mutant.as_str() {
                 "refusal-is-text" => answer(401, "text/plain", why),
+                "upload-in-chunks-hangs" if header(head, "transfer-encoding").is_some() => return,
                 _ => refusal(401, &why),
             };
             out.write(wire, refusal);
@@ -349,11 +356,15 @@ impl Runtime {
             "endpoint-has-query" => format!("endpoint={endpoint}?a=b,name={name},id={name}"),
             "told-ends-with-comma" => format!("endpoint={endpoint},name={name},id={name},"),
             "endpoint-is-relative" => format!("endpoint=/fn/{name},name={name},id={name}"),
+            "name-of-128-bytes" => format!("endpoint={endpoint},name={},id={name}", "n".repeat(128)),
             "told-without-name" => format!("endpoint={endpoint},id={name}"),
             _ => format!("endpoint={endpoint},name={name},id={name}"),
         };
         let really = self.python.clone().filter(|_| fault.is_none());
         let mut stages = self.altered(stages(fault, told.clone()));
+        if self.is("second-launch-ends-twice") && number > 0 {
+            stages.extend(stages.last().cloned());
+        }
         let kind = if self.is("stream-is-json") { "application/json" } else { "text/event-stream" };
         let status: i64 = if self.is("launch-is-202") { 202 } else { 200 };
         match self.is("head-late") {
@@ -403,6 +414,7 @@ impl Runtime {
                 );
             }
             ("failure-without-message", Some(at)) => stages[at].2.clear(),
+            ("failure-of-1025-bytes", Some(at)) => stages[at].2 = "a".repeat(1023) + "\u{e9}",
             ("failure-ends-in-success", Some(_)) => stages[last].1 = "success",
             ("failure-without-end", Some(_)) => stages.truncate(last),
             _ => {}

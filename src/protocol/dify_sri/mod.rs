@@ -2,13 +2,20 @@
 
 mod watch;
 
-use crate::codec::sse_lines;
+use crate::codec::{json, sse_lines};
 use crate::datum::Datum;
 use crate::play::parse_url;
 use crate::protocol::Watch;
 
 /// The stages in their order.
 pub const STAGES: [&str; 5] = ["healthz", "start", "build", "run", "end"];
+
+/// Most bytes of a failure's text that the deployed daemon shows whole.
+///
+/// Source: langgenius/dify-plugin-daemon bdb5642, internal/tasks/install_plugin_utils.go.
+const LONGEST_MESSAGE: usize = 1024;
+/// What common line readers do not take any more.
+const SHORT_LINE: usize = 64 << 10;
 
 /// The predicates behind `$check(NAME)`.
 ///
@@ -36,11 +43,14 @@ pub fn check(name: &str, datum: &Datum) -> Result<(), String> {
             Some(url) => parse_url(&url).map(|_| ()),
             None => Err("it names no endpoint".into()),
         },
-        "short-endpoint" => match endpoint(&text()?) {
-            Some(url) if url.contains(['?', '#']) => Err(format!("{url} has a query or a fragment")),
-            Some(url) if url.len() > 255 => Err(format!("the endpoint has {} bytes", url.len())),
-            Some(_) => Ok(()),
-            None => Err("it names no endpoint".into()),
+        "short-details" => short_details(&details(&text()?)),
+        "short-message" => match text()?.len() {
+            length if length > LONGEST_MESSAGE => Err(format!("it has {length} bytes")),
+            _ => Ok(()),
+        },
+        "short-line" => match longest_line(datum)? {
+            length if length >= SHORT_LINE => Err(format!("a line has {length} bytes")),
+            _ => Ok(()),
         },
         "lines-fit" => match text()?.split('\n').map(str::len).max() {
             Some(longest) if longest >= sse_lines::LIMIT => Err(format!("a line has {longest} bytes")),
@@ -65,6 +75,40 @@ pub fn details(text: &str) -> Vec<(String, String)> {
     text.split(',').filter_map(pair).collect()
 }
 
+/// The deployed daemon keeps the endpoint in a column of 255, the name in one of 127. That there is one is said elsewhere.
+fn short_details(details: &[(String, String)]) -> Result<(), String> {
+    let value = |key: &str| details.iter().find(|(known, _)| known == key).map(|(_, value)| value.as_str());
+    let url = value("endpoint").unwrap_or_default();
+    match value("name").unwrap_or_default().len() {
+        _ if url.contains(['?', '#']) => Err(format!("{url} has a query or a fragment")),
+        _ if url.len() > 255 => Err(format!("the endpoint has {} bytes", url.len())),
+        length if length > 127 => Err(format!("the name has {length} bytes")),
+        _ => Ok(()),
+    }
+}
+
+/// The bytes of the longest line of a stream; of an event as much as its line has at least.
+fn longest_line(datum: &Datum) -> Result<usize, String> {
+    if let Some(text) = datum.as_text() {
+        return Ok(text.split('\n').map(str::len).max().unwrap_or_default());
+    }
+    let spaced = |datum: &Datum| match (datum.as_map(), datum.as_array()) {
+        (Some(entries), _) => (2 * entries.len()).saturating_sub(1),
+        (_, Some(items)) => items.len().saturating_sub(1),
+        _ => 0,
+    };
+    let mut line = Vec::new();
+    json::encode(datum, &mut line)?;
+    let mut length = "data:".len() + line.len();
+    let mut open = vec![datum];
+    while let Some(inner) = open.pop() {
+        length -= spaced(inner);
+        open.extend(inner.as_map().unwrap_or_default().iter().map(|(_, value)| value));
+        open.extend(inner.as_array().unwrap_or_default());
+    }
+    Ok(length)
+}
+
 fn endpoint(text: &str) -> Option<String> {
     details(text).into_iter().find(|(key, _)| key == "endpoint").map(|(_, value)| value)
 }
@@ -82,12 +126,30 @@ mod tests {
     fn texts_of_run_success() {
         let good = Datum::text("endpoint=http://h:1/x, name=n,id=i");
         let bad = Datum::text("endpoint=http://h/?a=b,name=,");
-        for name in ["names-endpoint", "plain-pairs", "absolute-endpoint", "short-endpoint"] {
+        for name in ["names-endpoint", "plain-pairs", "absolute-endpoint", "short-details"] {
             assert_eq!(check(name, &good), Ok(()), "{name}");
         }
-        for name in ["names-endpoint", "plain-pairs", "short-endpoint"] {
+        for name in ["names-endpoint", "plain-pairs", "short-details"] {
             assert!(check(name, &bad).is_err(), "{name}");
         }
         assert!(check("absolute-endpoint", &Datum::text("endpoint=/x,name=n")).is_err());
+        let name = |length| Datum::text(format!("name={},endpoint=http://h/x", "n".repeat(length)));
+        assert_eq!(check("short-details", &name(127)), Ok(()));
+        assert!(check("short-details", &name(128)).is_err());
+    }
+
+    #[test]
+    fn what_is_short() {
+        let message = |end: &str| Datum::text("a".repeat(1023) + end);
+        assert_eq!(check("short-message", &message("a")), Ok(()));
+        assert!(check("short-message", &message("\u{e9}")).is_err());
+        let text = |length| format!(r#"{{"Stage":"build","Obj":"","Log":["{}",1]}}"#, "a".repeat(length));
+        let rest = "data:".len() + text(0).len();
+        for (length, fits) in [(SHORT_LINE - rest - 1, true), (SHORT_LINE - rest, false)] {
+            let event = json::parse(text(length).as_bytes()).unwrap();
+            assert_eq!(check("short-line", &event).is_ok(), fits, "{length}");
+            let stream = Datum::text(format!("\ndata:{}\n", text(length)));
+            assert_eq!(check("short-line", &stream).is_ok(), fits, "{length}");
+        }
     }
 }

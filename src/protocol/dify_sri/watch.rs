@@ -1,5 +1,7 @@
 //! What holds over all events of one launch.
 
+use std::collections::BTreeMap;
+
 use super::STAGES;
 use crate::actor::Nanos;
 use crate::datum::{Bindings, Datum, Kind, View};
@@ -19,8 +21,11 @@ const RULES: [(&str, Judge); 5] = [
 
 /// The watch behind a rule's `check`.
 pub(super) fn by_name(name: &str) -> Option<Box<dyn Watch>> {
+    if name == "key-is-kept" {
+        return Some(Box::new(KeyIsKept));
+    }
     let (_, judge) = RULES.iter().find(|(known, _)| *known == name)?;
-    Some(Box::new(Launch { judge: *judge, seen: Vec::new(), now: 0 }))
+    Some(Box::new(Launches { judge: *judge, seen: BTreeMap::new(), now: 0 }))
 }
 
 /// One event.
@@ -37,36 +42,68 @@ impl Seen {
     }
 }
 
-/// The events of the launch that is going on; a head begins another.
-struct Launch {
+/// The events of the launch that is going on on each lane; a head begins another.
+struct Launches {
     judge: Judge,
-    seen: Vec<Seen>,
+    seen: BTreeMap<usize, Vec<Seen>>,
     now: Nanos,
 }
 
-impl Watch for Launch {
+impl Watch for Launches {
     fn turn_to(&mut self, at: Nanos) {
         self.now = at;
     }
 
-    fn see(&mut self, view: View<'_>, _: &Bindings) -> Result<(), String> {
+    fn see(&mut self, view: View<'_>, bindings: &Bindings) -> Result<(), String> {
+        self.see_on(0, view, bindings)
+    }
+
+    fn see_on(&mut self, lane: usize, view: View<'_>, _: &Bindings) -> Result<(), String> {
+        let before = self.seen.entry(lane).or_default();
         match (view.kind, view.datum) {
             (Kind::Head, _) => {
-                self.seen.clear();
+                before.clear();
                 Ok(())
             }
-            (Kind::End, _) if !self.seen.is_empty() => (self.judge)(&self.seen, None),
+            (Kind::End, _) if !before.is_empty() => (self.judge)(before, None),
             (Kind::Message, Some(event)) => {
                 let text = |key: &str| event.get(key).and_then(Datum::as_inserted);
                 let (Some(stage), Some(state)) = (text("Stage"), text("State")) else { return Ok(()) };
                 let seen = Seen { stage, state, at: self.now };
-                let result = (self.judge)(&self.seen, Some(&seen));
-                self.seen.push(seen);
+                let result = (self.judge)(before, Some(&seen));
+                before.push(seen);
                 result
             }
             _ => Ok(()),
         }
     }
+}
+
+/// The key of the runtime is nowhere in what a function is sent.
+struct KeyIsKept;
+
+impl Watch for KeyIsKept {
+    fn see(&mut self, view: View<'_>, bindings: &Bindings) -> Result<(), String> {
+        let key = bindings.get("api_key").and_then(Datum::as_inserted).filter(|key| !key.is_empty());
+        let (Some(key), Some(datum)) = (key, view.datum) else { return Ok(()) };
+        match place(datum, &key) {
+            Some(place) => Err(format!("the key of the runtime stands at {place}")),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Where a text holds the key.
+fn place(datum: &Datum, key: &str) -> Option<String> {
+    if let Some(entries) = datum.as_map() {
+        let name = |name: &Datum| name.as_inserted().unwrap_or_default();
+        let inner = |(known, value): &(Datum, Datum)| Some(format!("/{}{}", name(known), place(value, key)?));
+        return entries.iter().find_map(inner);
+    }
+    if let Some(items) = datum.as_array() {
+        return items.iter().find_map(|item| place(item, key));
+    }
+    datum.as_text().filter(|text| text.contains(key)).map(|_| String::new())
 }
 
 fn ends(seen: &[Seen]) -> usize {
