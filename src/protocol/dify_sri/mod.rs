@@ -152,4 +152,16 @@ mod tests {
             assert_eq!(check("short-line", &stream).is_ok(), fits, "{length}");
         }
     }
+
+    /// The rows of that scenario are worth something only while they say the hash of the package that it launches.
+    #[test]
+    fn other_names_are_nearly_the_name_of_the_package() {
+        let scenario = include_str!("../../../suites/dify-sri/instances/other-name.toml");
+        let name = crate::package::shelf::filename_of("good").unwrap();
+        let (_, hash) = name.trim_end_matches(".difypkg").rsplit_once('@').unwrap();
+        let rows = scenario.lines().filter(|line| line.starts_with("name = "));
+        let hashes = rows.map(|row| row.trim_end_matches('"').rsplit('@').next().unwrap());
+        let differing = |other: &str| hash.bytes().zip(other.bytes()).filter(|(a, b)| a != b).count();
+        assert_eq!(hashes.map(differing).collect::<Vec<_>>(), [1, 0, 0, 0]);
+    }
 }
