@@ -122,7 +122,7 @@ impl Call {
             "errors-tried-again" => status >= 429,
             _ => status == 502,
         };
-        let most = if mutant == "tries-for-ever" { most + 2 } else { most };
+        let most = if mutant == "tries-four-times" { most + 1 } else { most };
         if !again || self.tries >= most {
             return None;
         }

@@ -86,7 +86,12 @@ impl Task {
             self.fail(&error);
             return false;
         }
-        if status != 200 && mutant != "instances-status-ignored" {
+        let is_ignored = match mutant {
+            "instances-status-ignored" => true,
+            "not-found-launches" => status == 404,
+            _ => false,
+        };
+        if status != 200 && !is_ignored {
             self.fail(&format!("the list of instances came with status {status}"));
             return false;
         }
@@ -97,7 +102,8 @@ impl Task {
             return false;
         }
         let items = list.get("items").or(list.get("Items")).and_then(Datum::as_array).unwrap_or_default();
-        let Some(first) = items.first().filter(|_| mutant != "launches-always") else { return true };
+        let used = if mutant == "last-instance-used" { items.last() } else { items.first() };
+        let Some(first) = used.filter(|_| mutant != "launches-always") else { return true };
         let text = |key: &str| first.get(key).and_then(Datum::as_inserted).unwrap_or_default();
         let (endpoint, name) = (text("Endpoint"), text("Name"));
         if endpoint.is_empty() && mutant != "empty-endpoint-installed" {
@@ -124,7 +130,11 @@ impl Task {
                 false
             }
             (_, "failed") => {
-                self.fail(if mutant == "failure-without-message" { "failed" } else { &message });
+                self.fail(&match mutant {
+                    "failure-without-message" => "failed".to_owned(),
+                    "message-as-latin-1" => message.bytes().map(char::from).collect(),
+                    _ => message,
+                });
                 true
             }
             ("run", "success") if mutant == "second-run-empties" && self.told.is_some() => {
@@ -173,6 +183,11 @@ impl Task {
         if let Err(why) = shape.and_then(|()| check("names-endpoint", &text)) {
             self.fail(&format!("run/success cannot be read: {why}: {message}"));
             return true;
+        }
+        if mutant == "keys-by-place" {
+            let values: Vec<String> = details(message).into_iter().map(|(_, value)| value).collect();
+            self.told = Some((values[0].clone(), values[1].clone()));
+            return false;
         }
         let details = details(message);
         let value = |key: &str| {

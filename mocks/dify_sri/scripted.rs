@@ -263,8 +263,9 @@ fn build(file: &str, text: &str, settings: &Settings) -> Result<Script, String> 
     let subject = Subject { suite: "dify-sri".into(), role: "daemon".into(), ..Subject::default() };
     let mut script = Script::build(&suite, &kept, &subject.into(), row, "", "go-daemon", Knobs::default())
         .map_err(|problems| shown(FileErrors { file: file.into(), text: text.into(), problems }))?;
-    if let Some(key) = &settings.key {
-        script.bindings.set("api_key", Datum::text(key));
+    match &settings.key {
+        Some(key) => script.bindings.set("api_key", Datum::text(key)),
+        None => script.rules.retain(|rule| rule.label != "requests-carry-the-key"),
     }
     script.flood = u64::MAX;
     wait_for_clients(&mut script)?;

@@ -19,8 +19,12 @@ impl Daemon {
         };
         let deadline = out.now + self.timeouts.ping * SECOND;
         let path = if self.is("ping-elsewhere") { "/v1/ping" } else { "/ping" };
-        let headers = vec![("Authorization", self.shown_key())];
-        let url = self.url.clone();
+        let key = if self.is("pings-with-other-key") { "other".into() } else { self.shown_key() };
+        let headers = vec![("Authorization", key)];
+        let url = match self.url.splitn(4, '/').collect::<Vec<_>>()[..] {
+            [scheme, _, host, _] if self.is("path-of-base-dropped") => format!("{scheme}//{host}"),
+            _ => self.url.clone(),
+        };
         let request = Request { url: &url, method, path: path.into(), headers, body: None, deadline };
         self.send(Purpose::Ping(id), request, out);
     }
@@ -121,6 +125,9 @@ impl Daemon {
         let path = target("", &call.action);
         if self.is("key-sent-to-function") {
             headers.push(("Authorization", self.key.clone()));
+        }
+        if self.is("key-in-other-header") {
+            headers.push(("X-Runtime-Key", self.key.clone()));
         }
         let path = if self.is("action-not-in-query") { "/invoke".to_owned() } else { path };
         let (url, _) = told.unwrap_or_default();

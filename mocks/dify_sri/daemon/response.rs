@@ -181,8 +181,18 @@ impl Daemon {
                     "only-bare-pong" => &["pong"],
                     _ => &["pong", "\"pong\""],
                 };
-                let pong = taken.contains(&text.trim()) || self.is("any-pong");
-                let ready = match (status == 200 || self.is("any-ping-status"), pong) {
+                let pong = taken.contains(&text.trim())
+                    || match self.mutant.as_str() {
+                        "any-pong" => true,
+                        "pong-within" => text.contains("pong"),
+                        _ => false,
+                    };
+                let is_good = match self.mutant.as_str() {
+                    "any-ping-status" => true,
+                    "any-good-ping-status" => (200..300).contains(&status),
+                    _ => status == 200,
+                };
+                let ready = match (is_good, pong) {
                     (true, true) => Ok(()),
                     (false, _) => Err(format!("ping was answered with status {status}: {text}")),
                     _ => Err(format!("ping was answered with {text:?}")),
