@@ -253,7 +253,13 @@ impl Client {
         session.lines.feed(bytes);
         let mut lines = Vec::new();
         while let Some((_, line)) = session.lines.next_line() {
-            lines.push(json::parse(if cuts { &line[..line.len().min(1 << 20)] } else { line }).ok());
+            let line = if cuts { &line[..line.len().min(1 << 20)] } else { line };
+            lines.push(match self.mutant == "replies-are-latin-1" {
+                true => {
+                    json::parse(line.iter().map(|byte| char::from(*byte)).collect::<String>().as_bytes()).ok()
+                }
+                false => json::parse(line).ok(),
+            });
         }
         for message in lines {
             match message {
@@ -295,6 +301,12 @@ impl Client {
         if self.mutant == "info-is-an-answer" && kind == "info" && session.sent && id.is_empty() {
             session.calls[0].chunks.push(response.clone());
         }
+        if kind == "error" && session.sent && self.mutant == "error-fails-all" {
+            let why = text(&response, "error");
+            for call in session.calls.iter_mut().filter(|call| !call.is_over) {
+                (call.error, call.is_over) = (Some(why.clone()), true);
+            }
+        }
         let Some(call) = number.and_then(|number| session.calls.get_mut(number)).filter(|call| !call.is_over)
         else {
             return;
@@ -306,8 +318,14 @@ impl Client {
                     call.error = Some("a response is null".into());
                 }
                 call.chunks.push(response);
+                call.is_over = self.mutant == "first-chunk-ends";
             }
             "plugin_invoke_end" => {
+                match self.mutant.as_str() {
+                    "last-chunk-only" => drop(call.chunks.drain(..call.chunks.len().saturating_sub(1))),
+                    "chunks-reversed" => call.chunks.reverse(),
+                    _ => {}
+                }
                 if call.chunks.is_empty() && self.mutant == "empty-success-is-an-error" {
                     call.error.get_or_insert_with(|| "nothing came".into());
                 }
@@ -328,6 +346,7 @@ impl Client {
     fn follow(&mut self, wire: WireId, response: &Datum, out: &mut Acting<'_>) {
         let host = text(response, "host");
         let host = match host.as_str() {
+            _ if self.is("announced-host-is-passed-over") => "127.0.0.1",
             "::" | "0.0.0.0" | "" if !self.is("wildcard-taken-literally") => "127.0.0.1",
             host => host,
         };
@@ -339,14 +358,21 @@ impl Client {
         let moved = Session { wire: there, lines: Lines::default(), ..session };
         self.deadlines.iter_mut().filter(|(_, own)| *own == wire).for_each(|(_, own)| *own = there);
         self.sessions.insert(there, moved);
-        let addr = Address::Tcp(format!("{host}:{port}"));
-        out.act(Act::Open { wire: there, to: Target::Connect { addr, tls: false } });
+        let addr = match text(response, "info").rsplit_once(' ') {
+            Some((_, last)) if self.is("address-from-the-text") => last.to_owned(),
+            _ => format!("{host}:{port}"),
+        };
+        out.act(Act::Open { wire: there, to: Target::Connect { addr: Address::Tcp(addr), tls: false } });
+        if self.is("connection-is-ready") {
+            self.send(there, out);
+        }
     }
 
     fn send(&mut self, wire: WireId, out: &mut Acting<'_>) {
         let same = self.is("one-id-for-all");
         let bare = self.is("request-left-out");
         let renames = self.is("agent-strategy-is-agent");
+        let nulls = self.is("empty-request-is-null");
         let Some(session) = self.sessions.get_mut(&wire).filter(|session| !session.sent) else { return };
         session.sent = true;
         for (number, request) in session.requests.iter().enumerate() {
@@ -362,7 +388,9 @@ impl Client {
                 ("action", field("action")),
             ];
             if !bare {
-                fields.push(("request", field("request")));
+                let request = field("request");
+                let is_empty = request.as_map().is_some_and(<[_]>::is_empty);
+                fields.push(("request", if nulls && is_empty { Datum::Null } else { request }));
             }
             out.write(wire, json_line(&Datum::map(fields)));
         }
