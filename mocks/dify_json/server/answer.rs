@@ -111,7 +111,9 @@ impl Server {
             false => message::info("plugin invoke end"),
         };
         let is_empty = self.is("empty-call-is-silent") && !self.answered.remove(&session);
-        if !self.is("end-not-told") && !is_empty {
+        let is_doubled = self.is("same-id-ends-once")
+            && self.calls.values().any(|other| other.id == call.id && other.client == call.client);
+        if !self.is("end-not-told") && !is_empty && !is_doubled {
             out.write(call.client, message::line(&call.id, "plugin_invoke_end", response));
         }
         if self.is("end-twice") {

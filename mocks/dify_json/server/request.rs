@@ -63,7 +63,14 @@ impl Server {
         };
         if !self.is("info-not-told") && !self.is("info-late") {
             let id = if self.is("info-with-id") { id.as_str() } else { "" };
-            self.tell(wire, "info", id, "received request", out);
+            let first =
+                self.clients.keys().find(|client| **client != WireId::STDIO || !self.settings.over_tcp);
+            if first == Some(&wire) || !self.is("first-client-confirmed-only") {
+                self.tell(wire, "info", id, "received request", out);
+            }
+            if self.is("info-twice") {
+                self.tell(wire, "info", id, "received request", out);
+            }
         }
         match request {
             Ok(request) => self.invoke(wire, request, out),
@@ -112,6 +119,7 @@ impl Server {
     pub(super) fn invoke(&mut self, wire: WireId, request: Datum, out: &mut Acting<'_>) {
         let text = |key| message::text(&request, key);
         let (id, kind, action) = (text("invoke_id"), text("type"), text("action"));
+        let id = if self.is("id-in-lower-case") { id.to_lowercase() } else { id };
         if let Err(why) = self.known(&kind, &action) {
             return match self.is("unknown-type-just-ends") {
                 true => out.write(wire, message::end(&id)),

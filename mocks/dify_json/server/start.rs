@@ -34,7 +34,9 @@ impl Server {
             && !self.is("manifest-not-read")
             && !self.is("damaged-entry-passes")
         {
-            return self.refuse("get declaration error", &why, out);
+            let is_runtime = self.is("bad-manifest-is-runtime-error");
+            let label = if is_runtime { "plugin runtime failed" } else { "get declaration error" };
+            return self.refuse(label, &why, out);
         }
         self.catalogue = builtin::catalogue(&self.files);
         if self.is("banner-on-stdout") {
@@ -122,10 +124,13 @@ impl Server {
     }
 
     fn ready(&mut self, client: WireId, out: &mut Acting<'_>) {
-        if self.ready_told && self.is("ready-once") {
+        if self.ready_told && (self.is("ready-once") || self.is("ready-for-the-first-only")) {
             return;
         }
         self.ready_told = true;
+        if self.is("ready-twice") && client == WireId::STDIO {
+            self.tell(client, "plugin_ready", "", "plugin loaded", out);
+        }
         self.tell(client, "plugin_ready", "", "plugin loaded", out);
     }
 
@@ -155,7 +160,8 @@ impl Server {
     pub(super) fn refuse(&mut self, label: &str, why: &str, out: &mut Acting<'_>) {
         let text =
             if self.is("label-behind") { format!("{why}\n{label}") } else { format!("{label}: {why}") };
-        out.print(message::error("", &text));
+        let id = if self.is("failed-start-has-an-id") { "0" } else { "" };
+        out.print(message::error(id, &text));
         self.leave(if self.is("failed-start-status-zero") { 0 } else { 1 }, out);
     }
 

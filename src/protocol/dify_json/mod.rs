@@ -94,8 +94,12 @@ pub(super) fn check(name: &str, datum: &Datum) -> Result<(), String> {
 pub(super) fn watch(name: &str) -> Option<Box<dyn Watch>> {
     match name {
         "start" => Some(Box::new(watch::Start::default())),
-        "calls" => Some(Box::new(watch::Calls::default())),
-        "confirmed" => Some(Box::new(watch::Confirmed::default())),
+        "ready-once" => Some(Box::new(watch::ReadyOnce::default())),
+        "unasked" => Some(Box::new(watch::Unasked::default())),
+        "calls" => Some(Box::new(watch::OnEachLane::<watch::Calls>::default())),
+        "confirmed" => Some(Box::new(watch::OnEachLane::<watch::Confirmed<false>>::default())),
+        "all-confirmed" => Some(Box::new(watch::OnEachLane::<watch::Confirmed<true>>::default())),
+        "confirmed-once" => Some(Box::new(watch::ConfirmedOnce::default())),
         _ => None,
     }
 }

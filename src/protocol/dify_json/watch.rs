@@ -1,6 +1,6 @@
 //! Checks that remember what came before.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::datum::{Bindings, Datum, Kind, View};
 use crate::protocol::Watch;
@@ -10,6 +10,20 @@ fn head(view: &View<'_>) -> Option<(String, String)> {
     let (Kind::Message, Some(message)) = (view.kind, view.datum) else { return None };
     let text = |key| message.get(key).and_then(Datum::as_text).unwrap_or_default().into_owned();
     Some((text("type"), text("invoke_id")))
+}
+
+/// A check that begins anew on each lane: every client has ids and infos of its own.
+#[derive(Default)]
+pub(super) struct OnEachLane<W>(BTreeMap<usize, W>);
+
+impl<W: Watch + Default> Watch for OnEachLane<W> {
+    fn see(&mut self, view: View<'_>, bindings: &Bindings) -> Result<(), String> {
+        self.see_on(0, view, bindings)
+    }
+
+    fn see_on(&mut self, lane: usize, view: View<'_>, bindings: &Bindings) -> Result<(), String> {
+        self.0.entry(lane).or_default().see(view, bindings)
+    }
 }
 
 /// Over standard output nothing stands between the first info and plugin_ready.
@@ -28,6 +42,43 @@ impl Watch for Start {
             0 if kind == "plugin_ready" => Err("plugin_ready came without an info before it".into()),
             0 | 1 => Ok(()),
             _ => Err("a second info came before plugin_ready".into()),
+        }
+    }
+}
+
+/// Over standard output plugin_ready comes once.
+#[derive(Default)]
+pub(super) struct ReadyOnce {
+    told: bool,
+}
+
+impl Watch for ReadyOnce {
+    fn see(&mut self, view: View<'_>, _: &Bindings) -> Result<(), String> {
+        let is_ready = head(&view).is_some_and(|(kind, _)| kind == "plugin_ready");
+        match is_ready && std::mem::replace(&mut self.told, true) {
+            true => Err("plugin_ready came a second time".into()),
+            false => Ok(()),
+        }
+    }
+
+    fn speaks(&self) -> bool {
+        true
+    }
+}
+
+/// Up to plugin_ready, or the error in its place, no message belongs to a request.
+#[derive(Default)]
+pub(super) struct Unasked {
+    over: bool,
+}
+
+impl Watch for Unasked {
+    fn see(&mut self, view: View<'_>, _: &Bindings) -> Result<(), String> {
+        let Some((kind, id)) = head(&view).filter(|_| !self.over) else { return Ok(()) };
+        self.over = matches!(kind.as_str(), "plugin_ready" | "error");
+        match id.is_empty() {
+            true => Ok(()),
+            false => Err(format!("{kind} bears the id `{id}`, and nothing was asked")),
         }
     }
 }
@@ -51,28 +102,73 @@ impl Watch for Calls {
     }
 }
 
-/// A request's info comes before its first other message: there are never more calls than infos.
+/// Tells the messages of the start from those that follow it. Where a server starts on this lane its first message is
+/// the info that it loads, or an error, and the start lasts until plugin_ready; else there is none.
 #[derive(Default)]
-pub(super) struct Confirmed {
-    ready: bool,
-    infos: usize,
-    calls: BTreeSet<String>,
+struct Past {
+    begun: bool,
+    starts: bool,
 }
 
-impl Watch for Confirmed {
+impl Past {
+    /// Whether a message comes after the start.
+    fn start(&mut self, view: &View<'_>, kind: &str) -> bool {
+        let says = |text: &str| {
+            let info = view.datum.and_then(|message| message.get("response")?.get("info")?.as_text());
+            info.is_some_and(|info| info == text)
+        };
+        if !std::mem::replace(&mut self.begun, true) {
+            self.starts = kind == "error" || (kind == "info" && says("loading plugin"));
+        }
+        let starts = self.starts;
+        self.starts &= kind != "plugin_ready";
+        !starts && kind != "plugin_ready"
+    }
+}
+
+/// A request's info comes before its first other message: there are never more calls than infos. The sequence of the
+/// document is that of a success: what an error came for needs none, unless all are asked for.
+#[derive(Default)]
+pub(super) struct Confirmed<const ALL: bool> {
+    past: Past,
+    infos: usize,
+    calls: BTreeSet<String>,
+    failed: BTreeSet<String>,
+}
+
+impl<const ALL: bool> Watch for Confirmed<ALL> {
     fn see(&mut self, view: View<'_>, _: &Bindings) -> Result<(), String> {
         let Some((kind, id)) = head(&view) else { return Ok(()) };
+        if !self.past.start(&view, &kind) {
+            return Ok(());
+        }
         match kind.as_str() {
-            "plugin_ready" => self.ready = true,
-            "info" => self.infos += usize::from(self.ready),
-            _ if !id.is_empty() => {
-                self.calls.insert(id);
-            }
+            "info" => self.infos += 1,
+            "error" if !ALL => drop(self.failed.insert(id)),
+            _ if !id.is_empty() && !self.failed.contains(&id) => drop(self.calls.insert(id)),
             _ => {}
         }
-        if self.calls.len() > self.infos {
-            return Err(format!("{kind} came before the info that confirms its request"));
+        match self.calls.len() > self.infos {
+            true => Err(format!("{kind} came before the info that confirms its request")),
+            false => Ok(()),
         }
-        Ok(())
+    }
+}
+
+/// The one request of a scenario has one info.
+#[derive(Default)]
+pub(super) struct ConfirmedOnce {
+    past: Past,
+    infos: usize,
+}
+
+impl Watch for ConfirmedOnce {
+    fn see(&mut self, view: View<'_>, _: &Bindings) -> Result<(), String> {
+        let Some((kind, _)) = head(&view) else { return Ok(()) };
+        self.infos += usize::from(self.past.start(&view, &kind) && kind == "info");
+        match self.infos > 1 && kind == "info" {
+            true => Err("a second info came for one request".into()),
+            false => Ok(()),
+        }
     }
 }
