@@ -39,7 +39,7 @@ pub const MUTANTS: &[Mutant] = &[
     server("death-at-start-is-ready", "DIFY-STDIO-START-07"),
     server("waits-for-ever", "DIFY-STDIO-START-08"),
     server("label-behind", "DIFY-STDIO-START-10"),
-    also(server("failed-start-status-zero", "DIFY-STDIO-START-11"), &["DIFY-STDIO-ENV-01"]),
+    server("failed-start-status-zero", "DIFY-STDIO-START-11"),
     server("damaged-entry-passes", "DIFY-STDIO-START-12"),
     deployed(server("mode-checked-late", "DIFY-STDIO-START-09")),
     // Messages.

@@ -66,9 +66,10 @@ fn made() -> Vec<(&'static str, Vec<u8>)> {
         ("corrupt", b"this is no zip archive, although its name says so\n".to_vec()),
         ("cut", half),
         ("empty", Vec::new()),
-        ("damaged-entry", damaged(zip(&small("x = 'plugfest-damaged-here'\n")))),
-        ("directory-entry", zip(&with(small(""), "folder/", String::new()))),
-        ("leads-out", zip(&with(small(""), "../plugfest-led-out.txt", "out\n".into()))),
+        // What is a plugin that would run, but for one entry.
+        ("damaged-entry", damaged(zip(&with(catalogue(), "notes.txt", "plugfest-damaged-here\n".into())))),
+        ("directory-entry", zip(&with(catalogue(), "folder/", String::new()))),
+        ("leads-out", zip(&with(catalogue(), "../plugfest-led-out.txt", "out\n".into()))),
         // What is no plugin.
         ("no-manifest", zip(&without("manifest.yaml"))),
         ("broken-manifest", zip(&manifest(MANIFEST.replacen("version: 0.0.1\n", "", 1)))),
