@@ -99,3 +99,17 @@ pub(super) fn without_empty(chunk: &Datum) -> Datum {
     let entries = chunk.as_map().unwrap_or_default().iter().filter(|(_, value)| !is_empty(value));
     Datum::Map(entries.cloned().collect(), crate::datum::Head::Preferred)
 }
+
+/// The mutants that change values on their way: each one for which there is another.
+pub(super) fn each_value(value: &Datum, other: &impl Fn(&Datum) -> Option<Datum>) -> Datum {
+    match value {
+        Datum::Array(items, head) => {
+            Datum::Array(items.iter().map(|item| each_value(item, other)).collect(), *head)
+        }
+        Datum::Map(entries, head) => {
+            let entries = entries.iter().map(|(key, value)| (key.clone(), each_value(value, other)));
+            Datum::Map(entries.collect(), *head)
+        }
+        plain => other(plain).unwrap_or_else(|| plain.clone()),
+    }
+}

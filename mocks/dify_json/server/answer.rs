@@ -57,7 +57,16 @@ impl Server {
             _ if self.is("response-without-id") => String::new(),
             _ => call.id.clone(),
         };
-        let chunk = if self.is("empty-values-left-out") { message::without_empty(&chunk) } else { chunk };
+        let chunk = match self.mutant.as_str() {
+            "empty-values-left-out" => message::without_empty(&chunk),
+            "numbers-are-text" => message::each_value(&chunk, &|value| {
+                value.as_int().map(|number| Datum::text(number.to_string()))
+            }),
+            "texts-trimmed" => {
+                message::each_value(&chunk, &|value| value.as_text().map(|text| Datum::text(text.trim())))
+            }
+            _ => chunk,
+        };
         let mut line = message::line(
             &id,
             if self.is("type-misspelled") { "response" } else { "plugin_response" },

@@ -162,7 +162,12 @@ impl Role for Server {
             What::Closed { wire, .. } => self.gone(*wire, out),
             What::Exited { wire, status } => self.exited(*wire, *status, out),
             What::Written { act } => drop(self.unread.remove(act)),
-            What::Signal { wire: WireId::STDIO, .. } if !self.is("term-ignored") => self.leave(0, out),
+            What::Signal { wire: WireId::STDIO, .. } => {
+                let waits = self.is("term-waits-for-calls") && !self.calls.is_empty();
+                if !self.is("term-ignored") && !waits {
+                    self.leave(0, out);
+                }
+            }
             _ => {}
         }
     }
@@ -181,9 +186,12 @@ impl Server {
                 self.said(said, out);
             }
         } else if let Some(client) = self.clients.get_mut(&wire) {
-            match self.mutant == "carriage-return-stays" {
-                true => client.lines.feed(&String::from_utf8_lossy(bytes).replace('\r', "x").into_bytes()),
-                false => client.lines.feed(bytes),
+            match self.mutant.as_str() {
+                "carriage-return-stays" => {
+                    client.lines.feed(&String::from_utf8_lossy(bytes).replace('\r', "x").into_bytes());
+                }
+                "text-by-read" => client.lines.feed(String::from_utf8_lossy(bytes).as_bytes()),
+                _ => client.lines.feed(bytes),
             }
             if self.mutant == "lines-by-read" && !bytes.ends_with(b"\n") {
                 client.lines.feed(b"\n");
