@@ -22,6 +22,9 @@ pub fn check(name: &str, _: &Datum) -> Result<(), String> {
 pub fn watch(name: &str) -> Option<Box<dyn Watch>> {
     match name {
         "sessions" => Some(Box::new(watch::Sessions::default())),
+        "one-error" => Some(Box::new(watch::OneError::default())),
+        "line-length" => Some(Box::new(watch::LineLength)),
+        "counted-blob" => Some(Box::new(watch::CountedBlob::default())),
         "blobs" => Some(Box::new(watch::Blobs::default())),
         "handshake" => Some(Box::new(registration::Handshake::default())),
         "registration" => Some(Box::new(registration::Registration::default())),
@@ -32,4 +35,14 @@ pub fn watch(name: &str) -> Option<Box<dyn Watch>> {
 }
 
 /// The names of the stateful checks.
-pub const WATCHES: [&str; 6] = ["sessions", "blobs", "handshake", "registration", "assets", "patience"];
+pub const WATCHES: [&str; 9] = [
+    "sessions",
+    "one-error",
+    "line-length",
+    "counted-blob",
+    "blobs",
+    "handshake",
+    "registration",
+    "assets",
+    "patience",
+];

@@ -10,6 +10,8 @@ use crate::protocol::Watch;
 
 /// Most raw bytes of one chunk (dify_plugin 0.7.4, plugin.py 472-515).
 const CHUNK: usize = 8192;
+/// The longest line that a daemon reads (internal/types/app/config.go, 228-234).
+const LINE: usize = 5 << 20;
 
 /// The session id, type and inner data of a session message.
 fn session_message(view: View<'_>) -> Option<(String, String, &Datum)> {
@@ -35,6 +37,88 @@ impl Watch for Sessions {
             self.ended.insert(id);
         }
         Ok(())
+    }
+}
+
+/// A session has one error at most.
+#[derive(Default)]
+pub(super) struct OneError {
+    failed: BTreeSet<String>,
+}
+
+impl Watch for OneError {
+    fn see(&mut self, view: View<'_>, _: &Bindings) -> Result<(), String> {
+        match session_message(view) {
+            Some((id, kind, _)) if kind == "error" && self.failed.contains(&id) => {
+                Err(format!("the session `{id}` had its error, then came another"))
+            }
+            Some((id, kind, _)) if kind == "error" => {
+                self.failed.insert(id);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// No line is longer than a daemon reads.
+pub(super) struct LineLength;
+
+impl Watch for LineLength {
+    fn see(&mut self, view: View<'_>, _: &Bindings) -> Result<(), String> {
+        match view.datum.filter(|_| view.kind == Kind::Message).map(shortest) {
+            Some(length) if length > LINE => {
+                Err(format!("a line of at least {length} bytes, where a daemon reads {LINE}"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// How many bytes a value has as JSON at the least: without blanks, and with no escape that is not needed.
+fn shortest(datum: &Datum) -> usize {
+    match datum {
+        Datum::Text(text, _) => text.bytes().map(escaped).sum::<usize>() + 2,
+        Datum::Array(items, _) => items.iter().map(|item| shortest(item) + 1).sum::<usize>().max(1) + 1,
+        Datum::Map(entries, _) => {
+            let entry = |(key, value): &(Datum, Datum)| shortest(key) + shortest(value) + 2;
+            entries.iter().map(entry).sum::<usize>().max(1) + 1
+        }
+        Datum::Null | Datum::Bool(true) => 4,
+        Datum::Bool(false) => 5,
+        _ => 1,
+    }
+}
+
+/// How many bytes a byte of a text has at the least.
+fn escaped(byte: u8) -> usize {
+    match byte {
+        b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 8 | 12 => 2,
+        0..0x20 => 6,
+        _ => 1,
+    }
+}
+
+/// The bytes of a blob are those of the conformance plugin's: byte k is k mod 251.
+#[derive(Default)]
+pub(super) struct CountedBlob {
+    sums: BTreeMap<String, usize>,
+}
+
+impl Watch for CountedBlob {
+    fn see(&mut self, view: View<'_>, _: &Bindings) -> Result<(), String> {
+        let Some((_, _, data)) = session_message(view) else { return Ok(()) };
+        let text = |key: &str| data.get("message").and_then(|chunk| chunk.get(key)).and_then(Datum::as_text);
+        // What is no chunk is told by `Blobs`.
+        let (Some(id), Some(blob)) = (text("id"), text("blob")) else { return Ok(()) };
+        let Ok(bytes) = STANDARD.decode(blob.as_bytes()) else { return Ok(()) };
+        let sum = self.sums.entry(id.into_owned()).or_default();
+        let wrong = bytes.iter().zip(*sum..).find(|(byte, at)| usize::from(**byte) != at % 251);
+        *sum += bytes.len();
+        match wrong {
+            Some((byte, at)) => Err(format!("byte {at} of the blob is {byte}, not {}", at % 251)),
+            None => Ok(()),
+        }
     }
 }
 
@@ -104,6 +188,33 @@ mod tests {
         assert_eq!(see(&mut sessions, end), Ok(()));
         assert_eq!(see(&mut sessions, &end.replace("\"s\"", "\"t\"")), Ok(()));
         assert!(see(&mut sessions, end).is_err());
+    }
+
+    #[test]
+    fn one_error_a_session() {
+        let mut errors = OneError::default();
+        let error = r#"{"event":"session","session_id":"s","data":{"type":"error","data":{}}}"#;
+        assert_eq!(see(&mut errors, error), Ok(()));
+        assert_eq!(see(&mut errors, &error.replace("\"s\"", "\"t\"")), Ok(()));
+        assert!(see(&mut errors, error).is_err());
+    }
+
+    #[test]
+    fn lines_at_their_shortest() {
+        for text in [r#"{"a":[true,null,"\n\u0001\"ü"],"b":{},"c":[],"d":7}"#, "[]", "[[1],false]"] {
+            assert_eq!(shortest(&parse(text.as_bytes()).expect("JSON")), text.len(), "{text}");
+        }
+        let line = |length: usize| format!(r#"{{"t":"{}"}}"#, "a".repeat(length - 8));
+        assert_eq!(see(&mut LineLength, &line(LINE)), Ok(()));
+        assert!(see(&mut LineLength, &line(LINE + 1)).is_err());
+    }
+
+    #[test]
+    fn a_blob_that_counts() {
+        let mut blobs = CountedBlob::default();
+        assert_eq!(see(&mut blobs, &chunk(0, "AAEC", false)), Ok(()));
+        assert_eq!(see(&mut blobs, &chunk(1, "AwQF", false)), Ok(()));
+        assert!(see(&mut blobs, &chunk(2, "AAEC", false)).is_err());
     }
 
     #[test]
