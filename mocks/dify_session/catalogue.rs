@@ -47,6 +47,9 @@ fn answer(entry: &Value, mutant: &str) -> Value {
     if mutant == "result-is-text" && answer["result"].is_boolean() {
         answer["result"] = answer["result"].to_string().into();
     }
+    if mutant == "expiry-is-missing" {
+        answer.as_object_mut().map(|fields| fields.remove("expires_at"));
+    }
     answer
 }
 

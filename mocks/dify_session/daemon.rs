@@ -303,7 +303,12 @@ impl Daemon {
             self.calls.iter_mut().filter(|call| !call.is_asked).take(if waits { 1 } else { usize::MAX })
         {
             call.is_asked = true;
-            if self.mutant != "request-is-not-written" {
+            let times = match self.mutant.as_str() {
+                "request-is-not-written" => 0,
+                "request-twice" => 2,
+                _ => 1,
+            };
+            for _ in 0..times {
                 out.write(plugin.wire, line(&to_plugin(&call.session, "request", call.data.clone())));
             }
         }
@@ -312,7 +317,9 @@ impl Daemon {
     fn came(&mut self, wire: WireId, part: Part, bytes: &[u8], out: &mut Acting<'_>) {
         let Some(plugin) = self.plugin.as_mut().filter(|plugin| plugin.wire == wire) else { return };
         if part == Part::Stderr {
-            plugin.last_line = out.now;
+            if self.mutant != "only-heartbeats-count" {
+                plugin.last_line = out.now;
+            }
             return keep_last(&mut plugin.stderr, bytes);
         }
         if self.mutant == "cut-read-is-lost" && !bytes.ends_with(b"\n") {
@@ -322,7 +329,12 @@ impl Daemon {
         while let Some(plugin) = &mut self.plugin {
             let Some((_, line)) = plugin.lines.next_line() else { return };
             let line = line.to_vec();
-            let counts = !plugin.remote || debug::is_heartbeat(&line);
+            let any_counts = match self.mutant.as_str() {
+                "only-heartbeats-count" => false,
+                "any-line-counts" => true,
+                _ => !plugin.remote,
+            };
+            let counts = any_counts || debug::is_heartbeat(&line);
             if counts && (self.mutant != "heartbeats-do-not-count" || !plugin.ready) {
                 plugin.last_line = out.now;
             }

@@ -61,6 +61,12 @@ struct Plugin {
     /// What a mutant holds back until a session is over.
     spoilt: Option<String>,
     served: u32,
+    /// Lines that could not be used, and sessions that failed.
+    refused: u32,
+    failed: u32,
+    /// What a mutant says again later, and what it does not read while it talks.
+    first: Option<Vec<Value>>,
+    held: Vec<Vec<u8>>,
     /// What the command line says of the serverless runtime, and that runtime.
     asks: serverless::Asks,
     web: Option<serverless::Web>,
@@ -110,6 +116,7 @@ impl Plugin {
         };
         self.interval = match self.mutant.as_str() {
             "interval-is-fixed" => 60 * SECOND,
+            "interval-is-a-tenth" => seconds("HEARTBEAT_INTERVAL", 10.0) / 10,
             _ => seconds("HEARTBEAT_INTERVAL", 10.0),
         };
         self.patience = seconds("MAX_INVOCATION_TIMEOUT", 250.0);
@@ -170,7 +177,12 @@ impl Plugin {
         if self.deaf {
             return;
         }
-        if self.is("long-line-refused") && line.len() > 1 << 20 {
+        let most = match self.mutant.as_str() {
+            "long-line-refused" => 1 << 20,
+            "longer-line-refused" => 5 << 20,
+            _ => usize::MAX,
+        };
+        if line.len() > most {
             return self.refuse("the line is too long", out);
         }
         let read = serde_json::from_slice::<Value>(line).map_err(|error| error.to_string());
@@ -187,8 +199,10 @@ impl Plugin {
 
     /// A line that cannot be used.
     fn refuse(&mut self, why: &str, out: &mut Acting<'_>) {
+        self.refused += 1;
         match self.mutant.as_str() {
             "bad-line-ends-plugin" => out.exit(Exit::Code(1)),
+            "second-bad-line-ends-plugin" if self.refused == 2 => out.exit(Exit::Code(1)),
             "bad-line-ends-connection" if self.remote.is_some() => self.hang_up(out),
             "bad-line-makes-deaf" => {
                 self.deaf = true;
@@ -250,6 +264,15 @@ impl Plugin {
                 }
                 if self.is("blob-in-one-chunk") {
                     messages = in_one_chunk(messages);
+                }
+                if self.is("blob-is-zeros") {
+                    messages.iter_mut().for_each(zero);
+                }
+                if self.is("fourth-answer-is-the-first") {
+                    let first = self.first.get_or_insert_with(|| messages.clone());
+                    if self.served > 3 {
+                        messages.clone_from(first);
+                    }
                 }
                 self.say(id, messages, gap, out);
             }
@@ -375,6 +398,13 @@ fn manifest() -> Value {
         "meta": {"version": "0.0.1", "arch": ["amd64", "arm64"],
                  "runner": {"language": "python", "version": "3.12", "entrypoint": "main"}},
     })
+}
+
+/// A chunk of a blob with other bytes, for a mutant.
+fn zero(message: &mut Value) {
+    if let Some(blob) = message["message"]["blob"].as_str() {
+        message["message"]["blob"] = blob.replace(|c| c != '=', "A").into();
+    }
 }
 
 /// All chunks of a blob as one, for a mutant.

@@ -22,7 +22,7 @@ impl Daemon {
         };
         let Some(plugin) = &mut self.plugin else { return };
         match event["event"].as_str() {
-            Some("heartbeat") if !plugin.ready => {
+            Some(name) if !plugin.ready && (name == "heartbeat" || self.mutant == "log-makes-ready") => {
                 plugin.ready = true;
                 let starts = plugin.starts.take();
                 self.ready(starts, out);
@@ -69,9 +69,12 @@ impl Daemon {
         match (kind, data.is_object()) {
             (Some("stream"), true) => self.calls[at].chunks.push(data),
             (Some("end"), _) => {
-                let call = self.calls.remove(at);
+                let mut call = self.calls.remove(at);
                 if self.is("empty-end-is-an-error") && call.chunks.is_empty() {
                     return self.fail(&call.operation, "the plugin gave nothing", out);
+                }
+                if self.is("last-of-many-is-lost") && call.chunks.len() > 2 {
+                    call.chunks.pop();
                 }
                 self.reply(&call.operation, json!({"chunks": call.chunks}), out);
             }
@@ -89,6 +92,10 @@ impl Daemon {
         let args_fit =
             data["args"].is_null() || data["args"].as_object().is_some_and(|args| args.len() <= 10);
         match (data["error_type"].as_str(), data["message"].as_str().unwrap_or_default()) {
+            (Some(_), _) if args_fit && self.is("error-is-an-end") => {
+                let call = self.calls.remove(at);
+                self.reply(&call.operation, json!({"chunks": call.chunks}), out);
+            }
             (Some(kind), message) if args_fit => self.fail_call(at, &format!("{kind}: {message}"), out),
             _ if self.is("malformed-error-is-ignored") => {}
             _ => self.fail_call(at, "the plugin sent a malformed error", out),
@@ -103,6 +110,16 @@ impl Daemon {
     pub(super) fn fail_all(&mut self, why: &str, out: &mut Acting<'_>) {
         while !self.calls.is_empty() {
             self.fail_call(0, why, out);
+        }
+    }
+
+    /// What mutants make of the answers to a call back.
+    pub(super) fn deviate(&self, answers: &mut Vec<Value>) {
+        match self.mutant.as_str() {
+            "call-back-without-end" => drop(answers.pop()),
+            "end-before-answers" => answers.rotate_right(1),
+            "answers-after-end" => answers.push(answers[0].clone()),
+            _ => {}
         }
     }
 
@@ -126,9 +143,7 @@ impl Daemon {
         let call = &self.calls[at];
         let kind = if self.is("models-may-call-back") { "tool" } else { call.kind() };
         let mut answers = calls::answer(kind, manifest, data, id, &mut self.stored);
-        if self.is("call-back-without-end") {
-            answers.pop();
-        }
+        self.deviate(&mut answers);
         for answer in answers {
             out.write(plugin.wire, line(&to_plugin(&call.session, "backwards_response", answer)));
         }

@@ -107,7 +107,9 @@ impl Registration {
     }
 
     fn declaration(&mut self, kind: &str, name: &str, data: &Value) -> Result<(), String> {
-        if !self.declared.insert(kind.to_owned()) && !self.is("later-declaration-wins") {
+        let is_lenient =
+            self.is("later-declaration-wins") || self.is("only-tools-once") && kind != "tool_declaration";
+        if !self.declared.insert(kind.to_owned()) && !is_lenient {
             return Err(format!("{name} declaration already registered"));
         }
         match data.as_array() {

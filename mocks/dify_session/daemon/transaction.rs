@@ -81,9 +81,7 @@ impl Daemon {
         };
         let id = if self.is("call-back-id-is-lost") { "" } else { id };
         let mut answers = calls::answer(&caller, &calls::EVERYTHING, data, id, &mut self.stored);
-        if self.is("call-back-without-end") {
-            answers.pop();
-        }
+        self.deviate(&mut answers);
         let said = answers.into_iter().flat_map(|answer| {
             let mut said = line(&to_plugin(session, "backwards_response", answer));
             said.push(b'\n');
@@ -93,7 +91,11 @@ impl Daemon {
         out.write(wire, stream_head(200, "text/event-stream"));
         let Some(remote) = &mut self.remote else { return };
         let (due, blank) = (out.now + remote.settings.back_delay, out.now + remote.settings.keep_alive);
-        let blank = if self.mutant == "no-keep-alive" { Nanos::MAX } else { blank };
+        let blank = match self.mutant.as_str() {
+            "no-keep-alive" => Nanos::MAX,
+            "keep-alive-is-late" => blank + remote.settings.keep_alive * 4 / 5,
+            _ => blank,
+        };
         remote.delayed.push(Delayed { wire, lines, due, blank });
         self.transaction_time(out);
     }

@@ -36,6 +36,9 @@ impl Plugin {
         if self.is("call-back-request-is-text") {
             data["request"] = Value::from(request.to_string());
         }
+        if self.is("call-back-evicts-another") {
+            self.calls.clear();
+        }
         let until = out.now + self.patience;
         self.calls.push(Call { session: session_id.into(), id, read, answers: Vec::new(), until });
         self.send(&session(session_id, "invoke", data), out);

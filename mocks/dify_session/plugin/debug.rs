@@ -50,8 +50,6 @@ pub(super) struct Remote {
     in_vain: u32,
     /// When it connects again, or says what a mutant says late.
     due: Option<Nanos>,
-    /// What a mutant does not read while it talks.
-    held: Vec<Vec<u8>>,
 }
 
 impl Remote {
@@ -145,7 +143,7 @@ impl Plugin {
         self.calls.clear();
         let Some(remote) = &mut self.remote else { return };
         remote.dialling = None;
-        remote.held.clear();
+        self.held.clear();
         remote.in_vain += 1;
         let pause = FIRST_PAUSE << (remote.in_vain - 1).min(ATTEMPTS);
         match self.mutant.as_str() {
@@ -184,9 +182,12 @@ impl Plugin {
 
     /// A mutant: what comes while it talks waits until it is done.
     pub(super) fn holds_back(&mut self, line: &[u8]) -> bool {
-        let talks = self.mutant == "deaf-while-it-talks" && !self.sessions.is_empty();
-        let remote = self.remote.as_mut().filter(|_| talks);
-        remote.map(|remote| remote.held.push(line.to_vec())).is_some()
+        let is_deaf = self.is("deaf-while-it-talks") && self.remote.is_some();
+        let talks = (is_deaf || self.is("one-session-at-a-time")) && !self.sessions.is_empty();
+        if talks {
+            self.held.push(line.to_vec());
+        }
+        talks
     }
 
     /// A mutant: reads what it held back, once it has said all.
@@ -194,9 +195,10 @@ impl Plugin {
         if !self.sessions.is_empty() {
             return;
         }
-        let held = self.remote.as_mut().map(|remote| std::mem::take(&mut remote.held));
-        for line in held.unwrap_or_default() {
-            self.line(&line, out);
+        for line in std::mem::take(&mut self.held) {
+            if !self.holds_back(&line) {
+                self.line(&line, out);
+            }
         }
     }
 

@@ -27,6 +27,11 @@ impl Plugin {
         let fits = line.len() <= LONGEST || self.is("long-line-written");
         if fits {
             self.send_line(line, true, out);
+        } else if self.is("texts-cut-at-5-mib") {
+            let text = event["data"]["data"]["message"]["text"].as_str().unwrap_or_default();
+            event["data"]["data"]["message"]["text"] = text[..LONGEST].into();
+            self.send(&event, out);
+            return true;
         }
         fits
     }
@@ -40,6 +45,10 @@ impl Plugin {
                     (0..11).map(|n| (n.to_string(), json!(n))).collect::<serde_json::Map<_, _>>().into();
             }
             _ => {}
+        }
+        self.failed += 1;
+        if self.is("later-errors-twice") && self.failed > 1 {
+            self.send(&session(id, "error", data.clone()), out);
         }
         self.send(&session(id, "error", data), out);
         if !self.is("error-without-end") {
