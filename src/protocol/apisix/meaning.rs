@@ -95,23 +95,94 @@ pub fn responded(upstream: &Response, reply: &Datum) -> Outcome {
     Outcome::Answer(Response { status, headers, body })
 }
 
-/// The first difference between what should happen and what does.
+/// The first difference between what should happen and what does, in words.
 pub fn difference(expected: &Outcome, actual: &Outcome) -> Option<String> {
-    let told = |what: &str, a: &dyn std::fmt::Debug, b: &dyn std::fmt::Debug| {
-        let (a, b) = (format!("{a:?}"), format!("{b:?}"));
-        (a != b).then(|| format!("{what} is {b}, should be {a}"))
-    };
     match (expected, actual) {
-        (Outcome::Forward(a), Outcome::Forward(b)) => told("method", &a.method, &b.method)
-            .or_else(|| told("path", &a.path, &b.path))
-            .or_else(|| told("args", &a.args, &b.args))
-            .or_else(|| told("headers", &a.headers, &b.headers))
-            .or_else(|| told("body", &a.body, &b.body))
-            .or_else(|| told("response headers", &a.response_headers, &b.response_headers)),
-        (Outcome::Answer(a), Outcome::Answer(b)) => told("status", &a.status, &b.status)
-            .or_else(|| told("headers", &a.headers, &b.headers))
-            .or_else(|| told("body", &a.body, &b.body)),
-        (a, b) => told("outcome", a, b),
+        (Outcome::Forward(a), Outcome::Forward(b)) => told("method", &quoted(&a.method), &quoted(&b.method))
+            .or_else(|| told("path", &quoted(&a.path), &quoted(&b.path)))
+            .or_else(|| entry("argument", &a.args, &b.args, |values| values.iter().map(argument).collect()))
+            .or_else(|| of_headers("header", &a.headers, &b.headers))
+            .or_else(|| told("body", &content_text(a.body.as_deref()), &content_text(b.body.as_deref())))
+            .or_else(|| of_headers("response header", &a.response_headers, &b.response_headers)),
+        (Outcome::Answer(a), Outcome::Answer(b)) => {
+            told("status", &a.status.to_string(), &b.status.to_string())
+                .or_else(|| of_headers("header", &a.headers, &b.headers))
+                .or_else(|| told("body", &content_text(a.body.as_deref()), &content_text(b.body.as_deref())))
+        }
+        (Outcome::Failure(_), Outcome::Failure(_)) => None,
+        (a, b) => {
+            Some(format!("the reply means that the request {}, should mean that it {}", b.told(), a.told()))
+        }
+    }
+}
+
+/// The same of two replies to a call for the response phase. A runner may say the headers that the upstream sent again.
+pub fn difference_of_responses(upstream: &Response, expected: &Datum, actual: &Datum) -> Option<String> {
+    let (wanted, got) = (responded(upstream, expected), responded(upstream, actual));
+    let found = difference(&wanted, &got)?;
+    let Outcome::Answer(mut kept) = wanted else { return Some(found) };
+    for (name, values) in &upstream.headers {
+        kept.headers.entry(name.clone()).or_insert_with(|| values.clone());
+    }
+    difference(&Outcome::Answer(kept), &got).map(|_| found)
+}
+
+impl Outcome {
+    /// What becomes of the request.
+    fn told(&self) -> String {
+        match self {
+            Self::Forward(request) => format!("goes on to {}", quoted(&request.path)),
+            Self::Answer(answer) => format!("ends with status {}", answer.status),
+            Self::Failure(why) => format!("fails ({why})"),
+        }
+    }
+}
+
+fn told(what: &str, expected: &str, actual: &str) -> Option<String> {
+    (expected != actual).then(|| format!("{what} is {actual}, should be {expected}"))
+}
+
+/// The first name whose values differ.
+fn entry<V: PartialEq>(
+    what: &str,
+    expected: &BTreeMap<String, Vec<V>>,
+    actual: &BTreeMap<String, Vec<V>>,
+    texts: impl Fn(&[V]) -> Vec<String>,
+) -> Option<String> {
+    let names: BTreeSet<&String> = expected.keys().chain(actual.keys()).collect();
+    let values = |map: &BTreeMap<String, Vec<V>>, name: &String| {
+        map.get(name).map_or("not there".to_owned(), |values| texts(values).join(" and "))
+    };
+    let different = names.into_iter().find(|name| expected.get(*name) != actual.get(*name))?;
+    told(&format!("{what} {different}"), &values(expected, different), &values(actual, different))
+}
+
+fn of_headers(what: &str, expected: &Headers, actual: &Headers) -> Option<String> {
+    entry(what, expected, actual, |values| values.iter().map(|value| quoted(value)).collect())
+}
+
+/// Values of one name, for people.
+pub fn listed(values: &[String]) -> String {
+    let values: Vec<String> = values.iter().map(|value| quoted(value)).collect();
+    if values.is_empty() { "not there".into() } else { values.join(" and ") }
+}
+
+fn argument(value: &Option<String>) -> String {
+    value.as_deref().map_or_else(|| "there without a value".into(), quoted)
+}
+
+fn quoted(text: &str) -> String {
+    format!("{text:?}")
+}
+
+/// A body for people: its text, or how long it is.
+fn content_text(body: Option<&[u8]>) -> String {
+    const MOST: usize = 60;
+    match body.map(|body| (body, std::str::from_utf8(body))) {
+        None => "not there".into(),
+        Some((body, Ok(text))) if body.len() <= MOST => quoted(text),
+        Some((body, _)) if body.len() <= MOST => Datum::bytes(body).to_string(),
+        Some((body, _)) => format!("{} bytes that begin with {}", body.len(), Datum::bytes(&body[..8])),
     }
 }
 
@@ -137,6 +208,14 @@ impl Request {
     pub fn target(&self) -> String {
         let path = escape(&self.path, |byte| matches!(byte, 0x21..0x7f) && !b"#%?".contains(&byte));
         if self.args.is_empty() { path } else { format!("{path}?{}", query(&self.args)) }
+    }
+}
+
+impl Response {
+    /// The upstream's response that a HTTPRespCall tells of; of its body it says nothing.
+    pub fn new(call: &Datum) -> Self {
+        let headers = Request::new(call).headers;
+        Self { status: status(call).unwrap_or(200), headers, body: None }
     }
 }
 

@@ -102,13 +102,15 @@ impl Codec for Apisix {
 pub fn watch(name: &str) -> Option<Box<dyn crate::protocol::Watch>> {
     match name {
         "meaning" => Some(Box::new(watch::Meaning)),
+        "prepared-again" => Some(Box::new(watch::PreparedAgain::default())),
         "prepared-once" => Some(Box::new(watch::PreparedOnce::default())),
+        "says" => Some(Box::new(watch::Says)),
         _ => None,
     }
 }
 
 /// The names of the stateful checks.
-pub const WATCHES: [&str; 2] = ["meaning", "prepared-once"];
+pub const WATCHES: [&str; 4] = ["meaning", "prepared-again", "prepared-once", "says"];
 
 fn message(frame: &Frame, from: Side, defaults: bool) -> Result<Message, Malformed> {
     let wire = frame.wire.clone();
