@@ -1,5 +1,6 @@
 //! The plugins of the conformance contract: what each does with a request, step by step.
 
+use crate::actor::Payload;
 use crate::codec::json;
 use crate::datum::{Datum, Generated};
 
@@ -59,6 +60,11 @@ impl Changes {
     /// Sets a header.
     pub fn set_header(&mut self, name: String, value: Vec<u8>) {
         self.headers.push((name, Some(value)));
+    }
+
+    /// A mutant: removes a header.
+    pub fn drop_header(&mut self, name: &str) {
+        self.headers.push((name.to_owned(), None));
     }
 
     /// A mutant: sets every argument and header to its first value, as who keeps them in a map would.
@@ -217,6 +223,15 @@ pub fn without(table: &mut Datum, key: &str) {
     if let Datum::Map(fields, _) = table {
         fields.retain(|(name, _)| name.as_text().as_deref() != Some(key));
     }
+}
+
+/// A mutant: a frame that states only the lower two bytes of its length, where that is another one.
+pub fn with_short_length(frame: &Payload) -> Option<Payload> {
+    let mut bytes = frame.to_vec(&|_| None).ok()?;
+    (bytes[1] > 0).then(|| {
+        bytes[1] = 0;
+        bytes.into()
+    })
 }
 
 /// A mutant: a frame whose length does not fit, and wraps around.

@@ -29,12 +29,20 @@ impl Runner {
         if self.is("noop-loses-repeats") {
             changes.flatten(message);
         }
-        let id = message.get("id").cloned().unwrap_or(Datum::from(0_u64));
-        let questions = Vec::new();
-        let call = Call { id, plugins, next: 0, changes, questions, until: None, stopped: None };
-        if let Some(connection) = self.connections.get_mut(&wire) {
-            connection.call = Some(call);
+        if self.is("empty-configuration-drops-host") && plugins.is_empty() {
+            changes.drop_header("host");
         }
+        let mut id = message.get("id").cloned().unwrap_or(Datum::from(0_u64));
+        let Some(connection) = self.connections.get_mut(&wire) else { return };
+        connection.calls += 1;
+        if self.mutant == "third-id-is-the-first" && connection.calls > 2 {
+            id = Datum::from(1_u64);
+        }
+        if self.mutant == "changes-outlive-the-call" {
+            changes = connection.kept.clone();
+        }
+        let questions = Vec::new();
+        connection.call = Some(Call { id, plugins, next: 0, changes, questions, until: None, stopped: None });
         self.run(wire, out);
     }
 
@@ -56,6 +64,16 @@ impl Runner {
                     if self.mutant == "body-is-never-asked-for" {
                         questions.retain(|question| *question != Question::Body);
                     }
+                    questions.retain(|question| match question {
+                        Question::Var(name) => match self.answers.get(name) {
+                            Some(value) => {
+                                call.changes.set_header(format!("X-Var-{name}"), value.clone());
+                                false
+                            }
+                            None => true,
+                        },
+                        Question::Body => true,
+                    });
                     call.questions = questions;
                     if let Some(question) = call.questions.first().map(Question::message) {
                         return self.send(wire, &question, out);
@@ -103,7 +121,12 @@ impl Runner {
         };
         match (question, result) {
             _ if self.mutant == "answer-is-ignored" => {}
-            (Question::Var(name), Some(value)) => call.changes.set_header(format!("X-Var-{name}"), value),
+            (Question::Var(name), Some(value)) => {
+                if self.mutant == "answers-are-kept" {
+                    self.answers.insert(name.clone(), value.clone());
+                }
+                call.changes.set_header(format!("X-Var-{name}"), value);
+            }
             (Question::Var(_), None) => {}
             (Question::Body, body) => {
                 let length = body.map_or(0, |body| kept(&body));
@@ -118,6 +141,9 @@ impl Runner {
 
     fn reply(&mut self, wire: WireId, out: &mut Acting<'_>) {
         let Some(call) = self.end_call(wire) else { return };
+        if let Some(connection) = self.connections.get_mut(&wire) {
+            connection.kept.clone_from(&call.changes);
+        }
         let id = if self.is("id-is-not-repeated") { Datum::from(1_u64) } else { call.id };
         let mut fields = vec![("type", Datum::text("HTTPReqCall")), ("id", id)];
         match (call.stopped, call.changes.action()) {
@@ -155,13 +181,23 @@ impl Runner {
 
     pub(super) fn response_call(&mut self, wire: WireId, message: &Datum, out: &mut Acting<'_>) {
         let Some(plugins) = self.conf(wire, message, out.now) else {
-            return self.error(wire, TOKEN_NOT_FOUND, out);
+            let is_deviant = self.is("unknown-response-token-is-bad-request");
+            return self.error(wire, if is_deviant { BAD_REQUEST } else { TOKEN_NOT_FOUND }, out);
         };
         let id = message.get("id").cloned().unwrap_or(Datum::from(0_u64));
+        if self.is("response-has-another-type") {
+            let reply = Datum::map([("type", Datum::text("HTTPReqCall")), ("id", id)]);
+            return self.send(wire, &reply, out);
+        }
+        let id = if self.is("response-loses-id") { Datum::from(0_u64) } else { id };
         let mut fields = vec![("type", Datum::text("HTTPRespCall")), ("id", id)];
         for plugin in plugins {
             fields.extend(plugin.respond().into_iter().flatten());
+            if plugin.name == "stop" && self.is("stop-changes-responses") {
+                fields.push(("status", Datum::from(403_u64)));
+            }
         }
+        fields.retain(|(name, _)| self.mutant.strip_prefix("response-loses-") != Some(name) || *name == "id");
         self.send(wire, &Datum::map(fields), out);
     }
 

@@ -46,6 +46,8 @@ struct Runner {
     last_token: u64,
     /// How many configurations have expired.
     lost: usize,
+    /// Answers that a mutant keeps from call to call.
+    answers: BTreeMap<String, Vec<u8>>,
     connections: BTreeMap<WireId, Connection>,
     /// When a slow end is over (a mutant).
     ends_at: Option<Nanos>,
@@ -68,6 +70,10 @@ struct Connection {
     /// When something came last.
     used: Nanos,
     call: Option<Call>,
+    /// How many calls there were.
+    calls: u64,
+    /// What the calls before changed, where a mutant keeps it.
+    kept: Changes,
 }
 
 /// A call under way.
@@ -95,8 +101,8 @@ impl Role for Runner {
                 let asking = connection
                     .and_then(|connection| connection.call)
                     .is_some_and(|call| call.until.is_none());
-                if asking && self.is("close-in-a-question-ends-runner") {
-                    out.exit(Exit::Code(1));
+                if asking {
+                    self.left_in_a_question(out);
                 }
             }
             What::Time => self.time(out),
@@ -137,8 +143,9 @@ impl Runner {
             return out.close(wire, CloseHow::Both);
         }
         let codec = Apisix::runner_side().with_defaults();
-        self.connections
-            .insert(wire, Connection { codec, inside: false, ended: false, used: out.now, call: None });
+        let (used, kept) = (out.now, Changes::default());
+        let connection = Connection { codec, inside: false, ended: false, used, call: None, calls: 0, kept };
+        self.connections.insert(wire, connection);
     }
 
     fn bytes(&mut self, wire: WireId, bytes: &[u8], out: &mut Acting<'_>) {
@@ -204,6 +211,9 @@ impl Runner {
             || self.is("full-frame-is-lost") && length == 0xff_ffff
         {
             return;
+        }
+        if self.is("full-frame-ends-runner") && length == 0xff_ffff {
+            return out.exit(Exit::Code(1));
         }
         if self.is("bad-utf8-ends-runner") && has_bytes_for_text(message) {
             return out.exit(Exit::Code(1));
@@ -286,6 +296,9 @@ impl Runner {
         self.last_token += 1;
         let conf = Conf { plugins, key, owner: wire, used: out.now };
         self.confs.insert(self.last_token, conf);
+        if self.is("keeps-four-configurations") && self.confs.len() > 4 {
+            self.confs.pop_first();
+        }
         self.prepared(wire, self.last_token, out);
     }
 
@@ -317,6 +330,9 @@ impl Runner {
             message.get("token").and_then(Datum::as_int).and_then(|token| u64::try_from(token).ok())?;
         let token = if self.is("runs-the-latest-configuration") { self.last_token } else { token };
         let foreign = self.is("tokens-belong-to-connections");
+        let is_known = self.confs.contains_key(&token);
+        let token =
+            if self.is("unknown-token-runs-the-latest") && !is_known { self.last_token } else { token };
         let conf = self.confs.get_mut(&token).filter(|conf| !foreign || conf.owner == wire)?;
         conf.used = now;
         Some(conf.plugins.clone())
@@ -331,7 +347,8 @@ impl Runner {
         let Some(connection) = self.connections.get_mut(&wire) else { return };
         let mut bytes = Payload::default();
         if connection.codec.encode(Kind::Message, message, &mut bytes).is_ok() {
-            return out.write(wire, bytes);
+            let cut = self.is("reply-length-has-16-bits").then(|| super::plugin::with_short_length(&bytes));
+            return out.write(wire, cut.flatten().unwrap_or(bytes));
         }
         if self.is("reply-length-wraps") {
             return out.write(wire, super::plugin::wrapped_frame(message));
@@ -343,13 +360,23 @@ impl Runner {
         let Some(connection) = self.connections.get_mut(&wire) else { return };
         connection.ended = true;
         let asking = connection.call.as_ref().is_some_and(|call| call.until.is_none());
-        if asking && self.is("close-in-a-question-ends-runner") {
-            return out.exit(Exit::Code(1));
-        }
         if asking {
+            self.left_in_a_question(out);
             self.end_call(wire);
         }
         self.leave_if_ended(wire, out);
+    }
+
+    /// What mutants do when the gateway closes in place of an answer.
+    fn left_in_a_question(&mut self, out: &mut Acting<'_>) {
+        match self.mutant.as_str() {
+            "close-in-a-question-ends-runner" => out.exit(Exit::Code(1)),
+            "close-in-a-question-ends-runner-later" => {
+                self.ends_at = Some(out.now + SECOND / 20);
+                out.wake(out.now + SECOND / 20);
+            }
+            _ => {}
+        }
     }
 
     fn leave_if_ended(&mut self, wire: WireId, out: &mut Acting<'_>) {
