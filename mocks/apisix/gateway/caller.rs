@@ -176,10 +176,16 @@ impl Caller {
         let entry = |(name, value): &(String, String)| {
             Datum::map([("name", Datum::text(name)), ("value", Datum::text(value))])
         };
+        let mut entries: Vec<Datum> = self.plugins.iter().map(entry).collect();
+        match self.mutant.as_str() {
+            "plugins-are-reversed" => entries.reverse(),
+            "first-plugin-only" => entries.truncate(1),
+            _ => {}
+        }
         let key = format!("route#1#ext-plugin-pre-req#{}", self.version);
         let message = Datum::map([
             ("type", Datum::text("PrepareConf")),
-            ("conf", Datum::array(self.plugins.iter().map(entry))),
+            ("conf", Datum::array(entries)),
             ("key", Datum::text(key)),
         ]);
         if let Err(why) = self.send(wire, &message, at) {
@@ -238,6 +244,9 @@ impl Caller {
                 let Some(line) = self.lines.get_mut(wire) else { return false };
                 line.codec.feed(&bytes.0);
                 self.drain(*wire, at);
+                if self.is("cut-reply-is-lost") {
+                    self.lose_rest(*wire, at);
+                }
             }
             What::Ended { wire, .. } | What::Closed { wire, .. } => {
                 let Some(line) = self.lines.get(wire) else { return false };
@@ -263,6 +272,15 @@ impl Caller {
             _ => return false,
         }
         true
+    }
+
+    /// A mutant: what has not come whole at once is no reply.
+    fn lose_rest(&mut self, wire: WireId, at: &mut Moment<'_, '_>) {
+        let Some(line) = self.lines.get_mut(&wire) else { return };
+        if let (Some(_), Some((number, _))) = (line.codec.finish(), line.serves) {
+            self.drop_line(wire, at);
+            self.fail(number, "truncated", at);
+        }
     }
 
     fn drain(&mut self, wire: WireId, at: &mut Moment<'_, '_>) {
@@ -297,6 +315,9 @@ impl Caller {
         let kind = reply.get("type").map(|kind| kind.as_text().unwrap_or_default().into_owned());
         let any = self.is("any-type-is-a-reply");
         match (task, kind.as_deref()) {
+            (Task::Prepare, Some("Error")) if self.is("refused-token-is-token-0") && code_of(&reply) != 2 => {
+                self.prepared(wire, number, &Datum::map::<String>([]), at);
+            }
             (_, Some("Error")) if !any => self.refused(wire, number, &reply, at),
             (Task::Call, Some("ExtraInfo")) => self.asked(wire, number, &reply, at),
             (Task::Prepare, Some("PrepareConf")) => self.prepared(wire, number, &reply, at),
@@ -316,7 +337,7 @@ impl Caller {
         } else if let Some(line) = self.lines.get_mut(&wire) {
             line.serves = None;
         }
-        let code = error.get("code").and_then(Datum::as_int).unwrap_or_default();
+        let code = code_of(error);
         let tries = self.calls.get(&number).map_or(TRIES, |call| call.tries);
         let most = match self.mutant.as_str() {
             "never-tries-again" => 1,
@@ -351,6 +372,11 @@ impl Caller {
         let token = reply.get("token").cloned().unwrap_or(Datum::from(0_u64));
         self.release(wire, at);
         self.release_lock(number);
+        let token = match (self.mutant.as_str(), token.as_int()) {
+            ("token-0-is-none", Some(0)) => return self.fail(number, "no token", at),
+            ("tokens-have-31-bits", Some(token)) => Datum::from((token & 0x7fff_ffff) as u64),
+            _ => token,
+        };
         if self.is("same-token-is-no-new-one") && self.last_token.as_ref() == Some(&token) {
             return self.fail(number, "the same token again", at);
         }
@@ -363,7 +389,12 @@ impl Caller {
     fn asked(&mut self, wire: WireId, number: u64, question: &Datum, at: &mut Moment<'_, '_>) {
         let Some(call) = self.calls.get_mut(&number) else { return };
         call.questions += 1;
-        if self.mutant == "answers-one-question" && call.questions > 1 {
+        let most = match self.mutant.as_str() {
+            "answers-one-question" => 1,
+            "answers-ten-questions" => 10,
+            _ => u32::MAX,
+        };
+        if call.questions > most {
             return;
         }
         match question::answer(question.get("info"), &call.exchange, &self.mutant) {
@@ -505,6 +536,11 @@ pub(super) struct Moment<'a, 'b> {
     pub done: &'a mut Vec<Done>,
     /// Requests whose call may begin, with their clients.
     pub begins: &'a mut Vec<(WireId, Exchange)>,
+}
+
+/// The code of an error frame.
+fn code_of(error: &Datum) -> i128 {
+    error.get("code").and_then(Datum::as_int).unwrap_or_default()
 }
 
 fn write(out: &mut Acting<'_>, wire: WireId, bytes: Payload) -> ActId {

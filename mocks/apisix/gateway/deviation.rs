@@ -2,7 +2,7 @@
 
 use crate::datum::{Datum, Head};
 use crate::mocks::apisix::plugin;
-use crate::protocol::apisix::meaning::Outcome;
+use crate::protocol::apisix::meaning::{Outcome, Response};
 
 /// The reply that a mutant applies in place of the one that came.
 pub(super) fn of_reply(mutant: &str, reply: &Datum) -> Datum {
@@ -77,6 +77,18 @@ pub(super) fn of_outcome(mutant: &str, reply: &Datum, outcome: Outcome) -> Outco
         }
     }
     Outcome::Forward(request)
+}
+
+/// What a mutant makes of the answer that a Stop gives.
+pub(super) fn of_answer(mutant: &str, answer: &mut Response) {
+    let Some(body) = &mut answer.body else { return };
+    match mutant {
+        "stop-body-ends-at-zero" => {
+            body.truncate(body.iter().position(|byte| *byte == 0).unwrap_or(body.len()))
+        }
+        "stop-body-becomes-text" => *body = String::from_utf8_lossy(body).into_owned().into_bytes(),
+        _ => {}
+    }
 }
 
 /// A frame whose length does not fit, and wraps around.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::caller::Moment;
+use super::deviation;
 use super::question::Exchange;
 use crate::actor::{Act, ActId, CloseHow, Part, Payload, Target, What, WireId};
 use crate::codec::Codec;
@@ -175,17 +176,30 @@ impl Front {
 
     /// A call is over.
     pub fn called(&mut self, call: u64, outcome: Result<Outcome, String>, at: &mut Moment<'_, '_>) {
-        let Some((client, whole)) = self.waiting.remove(&call) else { return };
-        let unchanged = || Outcome::Forward(whole.exchange.request.clone());
+        let Some((client, mut whole)) = self.waiting.remove(&call) else { return };
         let outcome = match outcome {
             Ok(outcome) => outcome,
-            Err(_) if self.degrades && self.mutant != "never-degrades" => unchanged(),
-            Err(_) if self.mutant == "failure-goes-on" => unchanged(),
+            Err(why) if self.mutant == "tries-never-degrade" && why.contains("tries") => {
+                Outcome::Failure(why)
+            }
+            Err(_) if self.degrades && self.mutant != "never-degrades" => {
+                if self.mutant == "degraded-body-is-lost" {
+                    whole.exchange.body.clear();
+                }
+                Outcome::Forward(whole.exchange.request.clone())
+            }
+            Err(_) if self.mutant == "failure-goes-on" => Outcome::Forward(whole.exchange.request.clone()),
             Err(why) => Outcome::Failure(why),
         };
         match outcome {
             Outcome::Forward(request) => self.forward(client, &whole, &request, at),
-            Outcome::Answer(answer) => self.answer(client, &whole.method, &answer, at),
+            Outcome::Answer(_) if self.mutant == "stop-goes-upstream-too" => {
+                self.forward(client, &whole, &whole.exchange.request, at);
+            }
+            Outcome::Answer(mut answer) => {
+                deviation::of_answer(&self.mutant, &mut answer);
+                self.answer(client, &whole.method, &answer, at);
+            }
             Outcome::Failure(why) => self.answer(client, &whole.method, &page(503, &why), at),
         }
     }
@@ -214,7 +228,7 @@ impl Front {
             Err(why) => return self.answer(client, &whole.method, &page(502, &why), at),
         };
         let path = format!("{base}{}", target(whole, request, &self.mutant));
-        let bytes = upstream_request(whole, request, &path, &host);
+        let bytes = upstream_request(whole, request, &path, &host, &self.mutant);
         let mut codec = Http1::client(Box::new(|_: &Asked, _: &Datum| Format::Bytes));
         codec.sent(Asked { method: request.method.clone(), path });
         let wire = at.wires.next();
@@ -324,6 +338,11 @@ fn target(whole: &Whole, request: &Request, mutant: &str) -> String {
         "path-is-not-escaped" if request.path != whole.exchange.request.path => {
             target.replacen("%3F", "?", 1)
         }
+        "escapes-are-kept" => target.replace("%25", "%"),
+        "arguments-are-not-escaped" => target.replace("%26", "&"),
+        "flags-get-empty-values" if request.args != whole.exchange.request.args => {
+            target.replacen("z", "z=", 1)
+        }
         _ => target,
     }
 }
@@ -350,8 +369,11 @@ fn list(values: &[String]) -> Datum {
     }
 }
 
-fn upstream_request(whole: &Whole, request: &Request, path: &str, host: &str) -> Payload {
-    let body = request.body.clone().unwrap_or_else(|| whole.exchange.body.clone());
+fn upstream_request(whole: &Whole, request: &Request, path: &str, host: &str, mutant: &str) -> Payload {
+    let mut body = request.body.clone().unwrap_or_else(|| whole.exchange.body.clone());
+    if mutant == "new-body-has-the-old-length" {
+        body.resize(whole.exchange.body.len(), b' ');
+    }
     let body = (!body.is_empty()).then(|| Payload::from(body));
     request_bytes(&head_of(request, path), host, body, &|_| None).unwrap_or_default()
 }

@@ -60,7 +60,14 @@ impl Exchange {
     /// The message of the call (`init.lua` lines 493-560).
     pub fn message(&self, id: u64, token: Datum, mutant: &str) -> Datum {
         let header = |(name, values): (&String, &Vec<String>)| -> Vec<Datum> {
-            let values = if mutant == "first-of-repeated-headers" { &values[..1] } else { &values[..] };
+            if mutant == "repeated-headers-are-joined" {
+                return vec![entry(name, Some(&values.join(", ")))];
+            }
+            let values = match mutant {
+                "first-of-repeated-headers" => &values[..1],
+                "host-is-not-said" if name == "host" => &[],
+                _ => &values[..],
+            };
             values.iter().map(|value| entry(name, Some(value))).collect()
         };
         let headers: Vec<Datum> = self.request.headers.iter().flat_map(header).collect();
@@ -69,19 +76,23 @@ impl Exchange {
             ("empty-is-valueless", Some(value)) if value.is_empty() => entry(name, None),
             (_, value) => entry(name, value.as_deref()),
         });
+        let twice = percent::decoded(&self.request.path, false);
         let path = match mutant {
+            "path-is-decoded-twice" => &twice,
             "path-is-not-decoded" => self.target.split('?').next().unwrap_or_default(),
             "path-has-the-query" => &self.target,
             _ => &self.request.path,
+        };
+        let method = match (mutant, self.request.method.as_str()) {
+            ("every-method-is-get", _) => "GET",
+            ("patch-is-trace", "PATCH") => "TRACE",
+            (_, method) => method,
         };
         let mut fields = vec![
             ("type", Datum::text("HTTPReqCall")),
             ("id", Datum::from(id)),
             ("src_ip", Datum::bytes(self.address.clone())),
-            (
-                "method",
-                Datum::text(if mutant == "every-method-is-get" { "GET" } else { &self.request.method }),
-            ),
+            ("method", Datum::text(method)),
             ("path", Datum::text(path)),
             ("args", Datum::array(args)),
             ("headers", Datum::array(headers)),
