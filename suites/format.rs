@@ -46,9 +46,10 @@ fn profile<'a>(suite: &'a Suite, reference: &mocks::Reference) -> &'a str {
 fn passes(suite: &Suite, scenario: &Scenario, place: &str) {
     let reference = mocks::reference(&suite.name, &scenario.role.text).expect("a reference");
     let subject = mocks::subject(reference, "plugfest", None).into();
+    let mode = &suite.modes(&scenario.role.text)[0];
     for row in &scenario.rows {
         let script =
-            Script::build(suite, scenario, &subject, row, "", profile(suite, reference), Knobs::default());
+            Script::build(suite, scenario, &subject, row, mode, profile(suite, reference), Knobs::default());
         let script = Arc::new(script.unwrap_or_else(|problems| panic!("{place}: {problems:?}")));
         let mut play = Play::new(script);
         let setting = Setting {
