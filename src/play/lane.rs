@@ -210,8 +210,9 @@ impl Play {
         if part == Part::Stderr {
             return;
         }
-        // Once the case has failed it is we who end the subject, also amid what it says.
-        if let Some(malformed) = cut.filter(|_| !self.is_aborted()) {
+        // Whom we make to end after a failure we may cut off amid what it says.
+        let is_cut_by_us = self.is_aborted() && self.is_made_to_end();
+        if let Some(malformed) = cut.filter(|_| !is_cut_by_us) {
             let lane = self.wires.get(&id).map_or(0, |wire| match wire.http() {
                 Some(_) => wire.view,
                 None => wire.lane,
