@@ -102,9 +102,10 @@ pub fn run_in<'env>(
     counts
 }
 
-/// The requirement of a probe that was not met: what needs it need not be played.
+/// The requirement of a probe that was not met: what needs it need not be played. One that does not concern the subject
+/// says nothing about it.
 fn broken_need(cases: &[Case], result: &CaseResult) -> Option<(String, Verdict)> {
-    let is_good = matches!(result.verdict, Verdict::Pass | Verdict::Warn);
+    let is_good = matches!(result.verdict, Verdict::Pass | Verdict::Warn | Verdict::NotApplicable);
     let probe = cases.iter().find(|case| case.id == result.id && case.scenario.probe).filter(|_| !is_good)?;
     let covers = probe.scenario.covers.as_ref().map(|covers| covers.text.clone());
     Some((covers.unwrap_or_default(), result.verdict))
