@@ -64,7 +64,9 @@ impl Mismatch {
 
     /// A difference at this very value: a value of another type.
     pub fn of_type(wanted: impl Display, got: &Datum) -> Self {
-        Self::new(MismatchKind::Type, wanted, format_args!("{} {}", got.kind(), brief(got)))
+        let (kind, got) = (got.kind(), brief(got));
+        let got = if *kind == *got { got } else { format!("{kind} {got}") };
+        Self::new(MismatchKind::Type, wanted, got)
     }
 
     /// The same difference, seen from the map that holds it under `key`.

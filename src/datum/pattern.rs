@@ -549,6 +549,11 @@ mod tests {
     }
 
     #[test]
+    fn null_is_named_once() {
+        assert!(check("$int", "null").is_err_and(|why| why.ends_with(", got null")));
+    }
+
+    #[test]
     fn absence_can_be_wanted() {
         assert_eq!(check(r#"{"a": $oneof([], null, $absent), ...}"#, r#"{"b": 1}"#), Ok(()));
         assert!(check(r#"{"a": $any, ...}"#, r#"{"b": 1}"#).is_err());
