@@ -47,12 +47,17 @@ impl Play {
 
     /// A quiet has lasted as long as it should; half a message is something that came, too.
     fn end_quiet(&mut self, lane: usize, step: usize) {
-        let wires = &self.lanes[self.root(lane)].wires;
-        if wires.iter().any(|id| self.wires.get(id).is_some_and(Wire::is_inside_a_message)) {
+        if self.is_inside_a_message(self.root(lane)) {
             let message = "bytes came where nothing should, and they are no whole message".into();
             self.break_step(step, Breach::Broken, "quiet", message, String::new());
         }
         self.meet(step);
+    }
+
+    /// Whether bytes came on a lane that are no whole message yet.
+    fn is_inside_a_message(&self, lane: usize) -> bool {
+        let wires = &self.lanes[lane].wires;
+        wires.iter().any(|id| self.wires.get(id).is_some_and(Wire::is_inside_a_message))
     }
 
     /// Whether we looked so late that the subject may have been kept from its work as well.
@@ -83,24 +88,26 @@ impl Play {
         let lanes = if root == lane { vec![lane] } else { vec![root, lane] };
         let came = || lanes.iter().flat_map(|lane| &self.lanes[*lane].recent).rev();
         let taken = came().filter_map(|recent| Some((recent, recent.taker.as_ref()?)));
-        let fits = |recent: &Recent| self.found(lane, pattern, recent.view()).is_some();
+        let fits =
+            |recent: &Recent| recent.view().is_some_and(|view| self.found(lane, pattern, view).is_some());
         let fitted = taken.clone().filter(|(recent, _)| fits(recent)).take(3);
         let fitted: Vec<String> =
             fitted.map(|(recent, taker)| format!("{} was taken by {taker}", recent.said)).collect();
         let mut told = String::new();
         if !fitted.is_empty() {
             told += &format!("; before it, {}", fitted.join(", "));
-        } else if let Some((last, taker)) =
-            taken.clone().find(|(recent, _)| recent.view().kind == Kind::Message)
-            && let Err(mismatch) = self.fits(lane, pattern, last.view())
+        } else if let Some((last, taker, view)) = taken
+            .clone()
+            .filter_map(|(recent, taker)| Some((recent, taker, recent.view()?)))
+            .find(|(_, _, view)| view.kind == Kind::Message)
+            && let Err(mismatch) = self.fits(lane, pattern, view)
         {
             told += &format!(
                 "; the last message, {}, was taken by {taker} and does not fit: {mismatch}",
                 last.said
             );
         }
-        let wires = &self.lanes[root].wires;
-        if wires.iter().any(|id| self.wires.get(id).is_some_and(Wire::is_inside_a_message)) {
+        if self.is_inside_a_message(root) {
             told += "; the last bytes that came are no whole message";
         }
         told
