@@ -114,10 +114,9 @@ impl Plan {
         Ok(plan)
     }
 
-    /// The place holder that the subject's command would need so that it can be reached.
-    pub fn lacks(&self) -> Option<&'static str> {
-        let lacks = |case: &Case| matches!(&case.fate, Fate::NotApplicable(why) if why == NO_PORT);
-        self.cases.iter().any(lacks).then_some("{port}")
+    /// Whether the subject's command would need the place holder `{port}` so that it can be reached.
+    pub fn lacks_port(&self) -> bool {
+        self.cases.iter().any(|case| matches!(&case.fate, Fate::NotApplicable(why) if why == NO_PORT))
     }
 
     /// Marks what is selected, keeps the probes that it needs, and puts probes first.

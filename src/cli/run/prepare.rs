@@ -205,11 +205,12 @@ fn bind(args: &Args, run: &Unbound) -> Result<Run, Wrong> {
             subject.suite, subject.role, subject.suite
         )));
     }
-    if let Some(holder) = plan.lacks().filter(|_| !plan.cases.iter().any(is_played)) {
-        return Err(Wrong::Said(format!(
-            "no case can be played: the subject's command has no {holder}, which tells it where to listen; put it there, \
+    if plan.lacks_port() && !plan.cases.iter().any(is_played) {
+        return Err(Wrong::Said(
+            "no case can be played: the subject's command has no {port}, which tells it where to listen; put it there, \
              or say with --attach where the subject runs already"
-        )));
+                .into(),
+        ));
     }
     if let (Some(address), false) = (&subject.attach, plan.cases.iter().any(is_played)) {
         return Err(Wrong::Said(nothing_to_attach(subject, &address.to_string(), &plan)));

@@ -20,6 +20,13 @@ pub(super) struct Job {
     pub(super) prefixes: Vec<String>,
 }
 
+impl Job {
+    /// A subject of the user.
+    fn of_process(subject: Subject, again: String, prefixes: Vec<String>) -> Self {
+        Self { subject, vehicle: Vehicle::Process, vehicle_name: "process", again, prefixes }
+    }
+}
+
 /// The subjects of the run: that of a file or command, or the bundled references in both vehicles.
 pub(super) fn jobs(args: &Args, corpus: &Corpus) -> Result<Vec<Job>, Wrong> {
     let suites = corpus.suites();
@@ -28,13 +35,7 @@ pub(super) fn jobs(args: &Args, corpus: &Corpus) -> Result<Vec<Job>, Wrong> {
         known("suite", &subject.suite, suites.iter().map(String::as_str))?;
         let prefixes = prefixes_of(&subject, &args.selection, &suites)?;
         let again = format!(" --subject {}", path.display());
-        return Ok(vec![Job {
-            subject,
-            vehicle: Vehicle::Process,
-            vehicle_name: "process",
-            again,
-            prefixes,
-        }]);
+        return Ok(vec![Job::of_process(subject, again, prefixes)]);
     }
     if let Some(suite) = args.selection.first() {
         known("suite", suite, suites.iter().map(String::as_str))?;
@@ -50,13 +51,7 @@ pub(super) fn jobs(args: &Args, corpus: &Corpus) -> Result<Vec<Job>, Wrong> {
         subject.name.clone_from(address);
         let subject = reached(subject, args)?;
         let again = format!(" --attach {address}");
-        return Ok(vec![Job {
-            subject,
-            vehicle: Vehicle::Process,
-            vehicle_name: "process",
-            again,
-            prefixes,
-        }]);
+        return Ok(vec![Job::of_process(subject, again, prefixes)]);
     }
     if !args.command.is_empty() {
         let [suite, role, ..] = args.selection.as_slice() else {
@@ -75,13 +70,7 @@ pub(super) fn jobs(args: &Args, corpus: &Corpus) -> Result<Vec<Job>, Wrong> {
         let subject = reached(subject, args)?;
         let words = args.command.iter().map(String::as_str);
         let again = shlex::try_join(words).map_or(String::new(), |command| format!(" -- {command}"));
-        return Ok(vec![Job {
-            subject,
-            vehicle: Vehicle::Process,
-            vehicle_name: "process",
-            again,
-            prefixes,
-        }]);
+        return Ok(vec![Job::of_process(subject, again, prefixes)]);
     }
     if let Some(suite) = args.selection.first()
         && !mocks::REFERENCES.iter().any(|reference| reference.suite == *suite)
