@@ -49,7 +49,8 @@ pub struct Case {
     pub fate: Fate,
     /// Whether it was selected, or only joins as a probe.
     pub selected: bool,
-    /// How long it took in the simulator, where only waiting takes time; 0 if it was not played there.
+    /// How long it took in the simulator, where only waiting takes time, and would have paused; 0 if it was not played
+    /// there.
     pub simulated: Nanos,
 }
 

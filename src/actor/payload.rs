@@ -101,6 +101,15 @@ impl Pieces {
         pieces.retain(|piece| !piece.is_empty());
         pieces
     }
+
+    /// How often it cuts so many bytes, at most.
+    pub fn cuts(&self, bytes: u64) -> u64 {
+        match self {
+            Pieces::Whole => 0,
+            Pieces::Each(size) => bytes / (*size).max(1),
+            Pieces::Sizes(sizes) => sizes.len() as u64,
+        }
+    }
 }
 
 /// Bytes to send, long runs by their rule.
@@ -119,6 +128,11 @@ impl Payload {
     /// Whether there is nothing to send.
     pub fn is_empty(&self) -> bool {
         self.pieces.is_empty()
+    }
+
+    /// How many bytes it has, those of packages left out.
+    pub fn len(&self) -> u64 {
+        self.pieces.iter().map(|piece| piece.len() as u64).sum()
     }
 
     /// Appends the bytes of a package.
@@ -216,6 +230,20 @@ mod tests {
         assert_eq!(whole, [&b"ab"[..], &[b'c'; 2 * LONG], &[b'a'; 2 * LONG], b"p"].concat());
         assert_eq!(payload.clone().into_vec(&|name| Some(name.into())), Ok(whole));
         assert_eq!(payload.into_vec(&|_| None), Err("p".into()));
+    }
+
+    #[test]
+    fn nothing_is_cut_more_often_than_told() {
+        let sizes = |sizes: &[u64]| Pieces::Sizes(sizes.to_vec());
+        let (each, some) =
+            ([Pieces::Each(0), Pieces::Each(1), Pieces::Each(3)], [sizes(&[]), sizes(&[1, 0, 2])]);
+        for pieces in each.into_iter().chain(some).chain([Pieces::Whole]) {
+            for length in [1, 2, 3, 6, 7] {
+                let cuts = pieces.cut(&vec![0; length]).len() as u64 - 1;
+                let most = pieces.cuts(length as u64);
+                assert!((cuts..=cuts + 3).contains(&most), "{pieces:?}: {length} bytes, {most} of {cuts}");
+            }
+        }
     }
 
     #[test]

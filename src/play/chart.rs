@@ -64,13 +64,12 @@ impl Chart {
     pub(super) fn wrote(&mut self, lane: &str, bytes: &Payload) {
         let last = self.entries.iter_mut().rev().take_while(|entry| entry.seq == self.now.1);
         if let Some(entry) = last.into_iter().find(|entry| entry.way == '>' && entry.lane == lane) {
-            let size = bytes.pieces().iter().map(size).sum();
             let start = match bytes.pieces().first() {
                 Some(Piece::Bytes(blob)) => &blob.0[..],
                 _ => &[],
             };
             if entry.hex.is_empty() && !start.is_empty() {
-                entry.hex = hex(start, size);
+                entry.hex = hex(start, bytes.len());
             }
         }
     }
@@ -110,15 +109,6 @@ impl Chart {
         }
         let (at, seq) = self.now;
         self.entries.push_back(Entry { at, seq, lane, way, text, hex });
-    }
-}
-
-/// How many bytes a run has; of a package only the shell knows it.
-fn size(piece: &Piece) -> u64 {
-    match piece {
-        Piece::Bytes(blob) => blob.0.len() as u64,
-        Piece::Gen(generated) => generated.len(),
-        Piece::Package(_) => 0,
     }
 }
 

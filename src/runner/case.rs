@@ -10,6 +10,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use super::Options;
 use super::draft::Draft;
 use super::event::{CaseResult, Judged, Verdict};
+use super::pauses::Pausing;
 use crate::actor::Given;
 use crate::plan::{Case, level};
 use crate::play::{Breach, LaneSource, Play, Script};
@@ -49,8 +50,14 @@ pub(super) fn play(
     let transcript = folder.with_extension("jsonl");
     let header = || Header::new(suite, script).line();
     let mut draft = Draft::new(&transcript, &script.subject.secrets, &header, &HELD);
+    let mut pauses = 0;
     let played = catch_unwind(AssertUnwindSafe(|| match (&options.vehicle, runtime) {
-        (Vehicle::Simulator(faults), _) => simulate(script, faults.clone(), &mut draft),
+        (Vehicle::Simulator(faults), _) => {
+            let mut pausing = Pausing::new(&mut draft);
+            let played = simulate(script, faults.clone(), &mut pausing);
+            pauses = pausing.pauses;
+            played
+        }
         (Vehicle::Process, Some(runtime)) => runtime.block_on(shell(script, options, &folder, &mut draft)),
         (Vehicle::Process, None) => Err("no runtime could be made".into()),
     }));
@@ -66,7 +73,7 @@ pub(super) fn play(
         }
         Ok(Ok(play)) => {
             if options.vehicle != Vehicle::Process {
-                result.simulated = play.now();
+                result.simulated = play.now() + pauses * script.time("gap");
             }
             judge(&mut result, script, &play, options.every_exchange);
         }

@@ -121,7 +121,8 @@ pub struct CaseResult {
     pub defect: bool,
     /// How long it took.
     pub millis: u64,
-    /// How long it took by the clock of the simulator, if it was played there; else 0.
+    /// How long it took by the clock of the simulator, with the pauses that processes are given between the pieces of a
+    /// write, if it was played there; else 0.
     pub simulated: Nanos,
     /// Where its transcript is kept.
     pub transcript: Option<String>,

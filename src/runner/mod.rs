@@ -3,6 +3,7 @@
 mod case;
 mod draft;
 mod event;
+mod pauses;
 mod pool;
 mod port;
 mod shared;
