@@ -1,18 +1,17 @@
-//! Load: one exchange again and again over several connections, by blocking threads, one each.
+//! Load: one exchange again and again over several connections, which a thread for each core shares.
 //!
 //! It knows no protocol; what is sent, where a reply ends and whether it is right says an [`Exchange`].
 
-use std::io::{ErrorKind, Read, Write};
-use std::os::unix::net::UnixStream;
-use std::sync::{Barrier, Mutex, PoisonError};
+mod caller;
+
+use std::panic::resume_unwind;
+use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
-use super::socket::reason;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-/// What a connection reads at once.
-const READ: usize = 64 << 10;
-/// The longest that a run lasts; what is not called until then is not called.
-const LONGEST: Duration = Duration::from_secs(600);
+use self::caller::{Caller, Line};
+use crate::parallel::cores;
 
 /// What is exchanged.
 pub trait Exchange: Sync {
@@ -99,129 +98,76 @@ pub fn measure(exchange: &dyn Exchange, extent: &Extent) -> Result<Measured, Unm
     let first = lines[0].exchange(&exchange.first(), exchange);
     let reply = first.map_err(|why| Unmeasured::Refused(format!("the first exchange failed: {why}")))?;
     let request = exchange.request(reply).map_err(Unmeasured::Refused)?;
-    let start = Barrier::new(connections);
-    let all = Mutex::new(Vec::with_capacity(connections));
-    std::thread::scope(|scope| {
-        for (nth, line) in lines.into_iter().enumerate() {
-            let share = extent.calls / connections + usize::from(nth < extent.calls % connections);
-            let (all, start, request) = (&all, &start, &request);
-            scope.spawn(move || {
-                let done = run(line, share, request, exchange, start);
-                all.lock().unwrap_or_else(PoisonError::into_inner).push(done);
-            });
-        }
-    });
-    let mut measured = Measured { bytes: (request.len(), 0), ..Measured::default() };
-    let mut span: Option<(Instant, Instant)> = None;
-    for share in all.into_inner().unwrap_or_else(PoisonError::into_inner) {
-        measured.latencies.extend(share.latencies);
-        measured.failed += share.failed;
-        measured.why = measured.why.or(share.why);
-        measured.bytes.1 = measured.bytes.1.max(share.reply);
-        let (from, to) = span.unwrap_or(share.span);
-        span = Some((from.min(share.span.0), to.max(share.span.1)));
+    let mut shares: Vec<Vec<Caller<'_>>> = Vec::new();
+    shares.resize_with(connections.min(cores()), Vec::new);
+    for (nth, line) in lines.into_iter().enumerate() {
+        let calls = extent.calls / connections + usize::from(nth < extent.calls % connections);
+        let share = nth % shares.len();
+        shares[share].push(Caller::new(line, calls, &request, exchange));
     }
-    measured.seconds = span.map_or(0.0, |(from, to)| to.duration_since(from).as_secs_f64());
-    measured.latencies.sort_unstable();
+    let start = Barrier::new(shares.len());
+    let done: Vec<Caller<'_>> = std::thread::scope(|scope| {
+        let run = |share| scope.spawn(|| run(share, &start, extent.timeout));
+        let running: Vec<_> = shares.into_iter().map(run).collect();
+        let done = running.into_iter().map(|share| share.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        done.flatten().collect()
+    });
+    let mut measured = summed(done);
+    measured.bytes.0 = request.len();
     Ok(measured)
 }
 
-/// What one connection did.
-struct Share {
-    latencies: Vec<u64>,
-    failed: usize,
-    why: Option<String>,
-    span: (Instant, Instant),
-    reply: usize,
-}
-
-/// The share of one connection; it ends where the connection does.
-fn run(mut line: Line, calls: usize, request: &[u8], exchange: &dyn Exchange, start: &Barrier) -> Share {
-    let mut latencies = Vec::with_capacity(calls);
-    let (mut why, mut good) = (None, Vec::new());
+/// What one thread does: whoever has a reply makes the next call, until none is left.
+fn run<'a>(mut callers: Vec<Caller<'a>>, start: &Barrier, timeout: Duration) -> Vec<Caller<'a>> {
     start.wait();
-    let begun = Instant::now();
-    let mut before = begun;
-    for _ in 0..calls {
-        let reply = match line.exchange(request, exchange) {
-            Ok(reply) => reply,
-            Err(reason) => {
-                why = why.or(Some(reason));
-                break;
-            }
-        };
-        let now = Instant::now();
-        // A reply that is byte for byte a good one needs no second look.
-        match if reply == good { Ok(()) } else { exchange.judge(reply) } {
-            Ok(()) => {
-                latencies.push(u64::try_from((now - before).as_nanos()).unwrap_or(u64::MAX));
-                if reply != good {
-                    good = reply.to_vec();
-                }
-            }
-            Err(reason) => why = why.or(Some(reason)),
-        }
-        before = now;
-        if now - begun > LONGEST {
-            why = why.or_else(|| Some(format!("stopped after {} s", LONGEST.as_secs())));
-            break;
-        }
-    }
-    let failed = calls - latencies.len();
-    Share { latencies, failed, why, span: (begun, before), reply: good.len() }
-}
-
-/// A connection.
-struct Line {
-    stream: UnixStream,
-    buffer: Vec<u8>,
-}
-
-impl Line {
-    fn open(extent: &Extent) -> Result<Self, String> {
-        let to = &extent.socket;
-        let stream = UnixStream::connect(to)
-            .map_err(|error| format!("cannot connect to {to}: {}", reason(to, &error)))?;
-        let limit = Some(extent.timeout);
-        stream.set_read_timeout(limit).map_err(|error| error.to_string())?;
-        stream.set_write_timeout(limit).map_err(|error| error.to_string())?;
-        Ok(Self { stream, buffer: vec![0; READ] })
-    }
-
-    /// Writes, then reads until the reply is there.
-    fn exchange(&mut self, request: &[u8], exchange: &dyn Exchange) -> Result<&[u8], String> {
-        self.stream.write_all(request).map_err(|error| told(&error))?;
-        let mut filled = 0;
-        loop {
-            let length = exchange.length(&self.buffer[..filled]);
-            match length {
-                Some(length) if filled == length => return Ok(&self.buffer[..length]),
-                Some(length) if filled > length => return Err("more came than one reply".into()),
-                Some(length) if length > self.buffer.len() => self.buffer.resize(length, 0),
-                _ => {}
-            }
-            match self.stream.read(&mut self.buffer[filled..]) {
-                Ok(0) => return Err("the connection was closed in place of a reply".into()),
-                Ok(count) => filled += count,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(told(&error)),
-            }
+    callers.iter_mut().for_each(Caller::begin);
+    loop {
+        let mut open: Vec<&mut Caller<'a>> =
+            callers.iter_mut().filter(|caller| caller.is_calling()).collect();
+        match &mut open[..] {
+            [] => return callers,
+            // One alone need not be asked whether it is ready: its read waits.
+            [alone] => alone.take(),
+            open => serve(open, timeout),
         }
     }
 }
 
-fn told(error: &std::io::Error) -> String {
-    match error.kind() {
-        ErrorKind::WouldBlock | ErrorKind::TimedOut => "no reply came in time".into(),
-        ErrorKind::BrokenPipe | ErrorKind::ConnectionReset => {
-            "the connection was closed in place of a reply".into()
+/// Waits until some have a reply, and takes these; whoever has waited too long ends.
+fn serve(open: &mut [&mut Caller<'_>], timeout: Duration) {
+    let mut streams: Vec<PollFd<'_>> =
+        open.iter().map(|caller| PollFd::from_borrowed_fd(caller.line.fd(), PollFlags::IN)).collect();
+    let polled = poll(&mut streams, Timespec::try_from(timeout).ok().as_ref());
+    let came: Vec<bool> =
+        streams.iter().map(|stream| polled.is_ok() && !stream.revents().is_empty()).collect();
+    let now = Instant::now();
+    for (caller, came) in open.iter_mut().zip(came) {
+        if came {
+            caller.take();
+        } else if now.saturating_duration_since(caller.sent) >= timeout {
+            caller.end(caller::LATE);
         }
-        _ => error.to_string(),
     }
+}
+
+fn summed(callers: Vec<Caller<'_>>) -> Measured {
+    let mut measured = Measured::default();
+    let begun = callers.iter().map(|caller| caller.begun).min();
+    let ended = callers.iter().map(|caller| caller.sent).max();
+    measured.seconds = begun.zip(ended).map_or(0.0, |(begun, ended)| (ended - begun).as_secs_f64());
+    for caller in callers {
+        measured.failed += caller.calls - caller.latencies.len();
+        measured.latencies.extend(caller.latencies);
+        measured.why = measured.why.or(caller.why);
+        measured.bytes.1 = measured.bytes.1.max(caller.good.len());
+    }
+    measured.latencies.sort_unstable();
+    measured
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
     use std::os::unix::net::UnixListener;
 
     use super::*;
@@ -285,6 +231,23 @@ mod tests {
         // The first connection had the first exchange too: 8 good ones there, 9 on the three others.
         assert_eq!((measured.latencies.len(), measured.failed), (8 + 3 * 9, 103 - 35));
         assert!(measured.why.is_some());
+    }
+
+    #[test]
+    fn silence_is_waited_for_once() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let socket = folder.path().join("s").display().to_string();
+        let listener = UnixListener::bind(&socket).expect("it listens");
+        std::thread::spawn(move || {
+            let mut streams: Vec<_> = listener.incoming().take(3).flatten().collect();
+            let (mut buffer, first) = ([0; 4], &mut streams[0]);
+            let _ = first.read_exact(&mut buffer).and_then(|()| first.write_all(&buffer));
+            let _ = listener.accept(); // nobody comes: the connections stay open
+        });
+        let extent = Extent { socket, calls: 7, connections: 3, timeout: Duration::from_millis(50) };
+        let measured = measure(&Four, &extent).expect("the first exchange was good");
+        assert_eq!((measured.latencies.len(), measured.failed), (0, 7));
+        assert_eq!(measured.why.as_deref(), Some("no reply came in time"));
     }
 
     #[test]
