@@ -71,6 +71,30 @@ pub fn encode(datum: &Datum, out: &mut impl Sink) -> Result<(), String> {
     Ok(())
 }
 
+/// How many bytes a value has as JSON at the least: without blanks, and with no escape that is not needed.
+pub fn shortest(datum: &Datum) -> usize {
+    match datum {
+        Datum::Text(text, _) => text.bytes().map(escaped).sum::<usize>() + 2,
+        Datum::Array(items, _) => items.iter().map(|item| shortest(item) + 1).sum::<usize>().max(1) + 1,
+        Datum::Map(entries, _) => {
+            let entry = |(key, value): &(Datum, Datum)| shortest(key) + shortest(value) + 2;
+            entries.iter().map(entry).sum::<usize>().max(1) + 1
+        }
+        Datum::Null | Datum::Bool(true) => 4,
+        Datum::Bool(false) => 5,
+        _ => 1,
+    }
+}
+
+/// How many bytes a byte of a text has at the least.
+fn escaped(byte: u8) -> usize {
+    match byte {
+        b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 8 | 12 => 2,
+        0..0x20 => 6,
+        _ => 1,
+    }
+}
+
 fn quote(text: &str, out: &mut impl Sink) {
     serde_json::to_writer(Writer(out), text).expect("a text is JSON, and a sink takes everything");
 }
@@ -156,12 +180,26 @@ mod tests {
     use super::*;
     use crate::strategy::json::any_json;
 
+    #[test]
+    fn without_blanks_and_long_numbers_it_is_the_length() {
+        for text in [r#"{"a":[true,null,"\n\u0001\"ü"],"b":{},"c":[],"d":7}"#, "[]", "[[1],false]"] {
+            assert_eq!(shortest(&parse(text.as_bytes()).expect("JSON")), text.len(), "{text}");
+        }
+    }
+
     proptest! {
         #[test]
         fn encode_and_parse_are_inverse(datum in any_json()) {
             let mut bytes = Vec::new();
             encode(&datum, &mut bytes).unwrap();
             prop_assert_eq!(parse(&bytes).unwrap(), datum);
+        }
+
+        #[test]
+        fn nothing_is_written_shorter_than_the_shortest(datum in any_json()) {
+            let mut bytes = Vec::new();
+            encode(&datum, &mut bytes).unwrap();
+            prop_assert!(shortest(&datum) <= bytes.len());
         }
 
         #[test]

@@ -9,6 +9,7 @@ mod captures;
 pub mod dify_json;
 pub mod dify_session;
 pub mod dify_sri;
+mod lanes;
 
 use std::collections::BTreeSet;
 

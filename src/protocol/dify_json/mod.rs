@@ -5,6 +5,7 @@
 mod watch;
 
 use super::Watch;
+use super::lanes::OnEachLane;
 use crate::datum::Datum;
 
 /// Access types and the actions of each (internal/core/io_tunnel/access_types/access.go, lines 5-67).
@@ -96,9 +97,9 @@ pub(super) fn watch(name: &str) -> Option<Box<dyn Watch>> {
         "start" => Some(Box::new(watch::Start::default())),
         "ready-once" => Some(Box::new(watch::ReadyOnce::default())),
         "unasked" => Some(Box::new(watch::Unasked::default())),
-        "calls" => Some(Box::new(watch::OnEachLane::<watch::Calls>::default())),
-        "confirmed" => Some(Box::new(watch::OnEachLane::<watch::Confirmed<false>>::default())),
-        "all-confirmed" => Some(Box::new(watch::OnEachLane::<watch::Confirmed<true>>::default())),
+        "calls" => Some(Box::new(OnEachLane::new(watch::Calls::default()))),
+        "confirmed" => Some(Box::new(OnEachLane::new(watch::Confirmed::<false>::default()))),
+        "all-confirmed" => Some(Box::new(OnEachLane::new(watch::Confirmed::<true>::default()))),
         "confirmed-once" => Some(Box::new(watch::ConfirmedOnce::default())),
         _ => None,
     }

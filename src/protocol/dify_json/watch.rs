@@ -1,6 +1,6 @@
 //! Checks that remember what came before.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::datum::{Bindings, Datum, Kind, View};
 use crate::protocol::Watch;
@@ -10,20 +10,6 @@ fn head(view: &View<'_>) -> Option<(String, String)> {
     let (Kind::Message, Some(message)) = (view.kind, view.datum) else { return None };
     let text = |key| message.get(key).and_then(Datum::as_text).unwrap_or_default().into_owned();
     Some((text("type"), text("invoke_id")))
-}
-
-/// A check that begins anew on each lane: every client has ids and infos of its own.
-#[derive(Default)]
-pub(super) struct OnEachLane<W>(BTreeMap<usize, W>);
-
-impl<W: Watch + Default> Watch for OnEachLane<W> {
-    fn see(&mut self, view: View<'_>, bindings: &Bindings) -> Result<(), String> {
-        self.see_on(0, view, bindings)
-    }
-
-    fn see_on(&mut self, lane: usize, view: View<'_>, bindings: &Bindings) -> Result<(), String> {
-        self.0.entry(lane).or_default().see(view, bindings)
-    }
 }
 
 /// Over standard output nothing stands between the first info and plugin_ready.
@@ -84,7 +70,7 @@ impl Watch for Unasked {
 }
 
 /// Nothing with the id of a call comes after its end.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Calls {
     ended: BTreeSet<String>,
 }
@@ -104,7 +90,7 @@ impl Watch for Calls {
 
 /// Tells the messages of the start from those that follow it. Where a server starts on this lane its first message is
 /// the info that it loads, or an error, and the start lasts until plugin_ready; else there is none.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Past {
     begun: bool,
     starts: bool,
@@ -128,7 +114,7 @@ impl Past {
 
 /// A request's info comes before its first other message: there are never more calls than infos. The sequence of the
 /// document is that of a success: what an error came for needs none, unless all are asked for.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Confirmed<const ALL: bool> {
     past: Past,
     infos: usize,

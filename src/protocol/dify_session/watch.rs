@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::codec::json;
 use crate::datum::{Bindings, Datum, Kind, View};
 use crate::protocol::Watch;
 
@@ -66,36 +67,12 @@ pub(super) struct LineLength;
 
 impl Watch for LineLength {
     fn see(&mut self, view: View<'_>, _: &Bindings) -> Result<(), String> {
-        match view.datum.filter(|_| view.kind == Kind::Message).map(shortest) {
+        match view.datum.filter(|_| view.kind == Kind::Message).map(json::shortest) {
             Some(length) if length > LINE => {
                 Err(format!("a line of at least {length} bytes, where a daemon reads {LINE}"))
             }
             _ => Ok(()),
         }
-    }
-}
-
-/// How many bytes a value has as JSON at the least: without blanks, and with no escape that is not needed.
-fn shortest(datum: &Datum) -> usize {
-    match datum {
-        Datum::Text(text, _) => text.bytes().map(escaped).sum::<usize>() + 2,
-        Datum::Array(items, _) => items.iter().map(|item| shortest(item) + 1).sum::<usize>().max(1) + 1,
-        Datum::Map(entries, _) => {
-            let entry = |(key, value): &(Datum, Datum)| shortest(key) + shortest(value) + 2;
-            entries.iter().map(entry).sum::<usize>().max(1) + 1
-        }
-        Datum::Null | Datum::Bool(true) => 4,
-        Datum::Bool(false) => 5,
-        _ => 1,
-    }
-}
-
-/// How many bytes a byte of a text has at the least.
-fn escaped(byte: u8) -> usize {
-    match byte {
-        b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 8 | 12 => 2,
-        0..0x20 => 6,
-        _ => 1,
     }
 }
 
@@ -200,10 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_at_their_shortest() {
-        for text in [r#"{"a":[true,null,"\n\u0001\"ü"],"b":{},"c":[],"d":7}"#, "[]", "[[1],false]"] {
-            assert_eq!(shortest(&parse(text.as_bytes()).expect("JSON")), text.len(), "{text}");
-        }
+    fn lines_that_a_daemon_reads() {
         let line = |length: usize| format!(r#"{{"t":"{}"}}"#, "a".repeat(length - 8));
         assert_eq!(see(&mut LineLength, &line(LINE)), Ok(()));
         assert!(see(&mut LineLength, &line(LINE + 1)).is_err());

@@ -48,7 +48,7 @@ pub fn check(name: &str, datum: &Datum) -> Result<(), String> {
             length if length > LONGEST_MESSAGE => Err(format!("it has {length} bytes")),
             _ => Ok(()),
         },
-        "short-line" => match longest_line(datum)? {
+        "short-line" => match longest_line(datum) {
             length if length >= SHORT_LINE => Err(format!("a line has {length} bytes")),
             _ => Ok(()),
         },
@@ -88,25 +88,11 @@ fn short_details(details: &[(String, String)]) -> Result<(), String> {
 }
 
 /// The bytes of the longest line of a stream; of an event as much as its line has at least.
-fn longest_line(datum: &Datum) -> Result<usize, String> {
-    if let Some(text) = datum.as_text() {
-        return Ok(text.split('\n').map(str::len).max().unwrap_or_default());
+fn longest_line(datum: &Datum) -> usize {
+    match datum.as_text() {
+        Some(text) => text.split('\n').map(str::len).max().unwrap_or_default(),
+        None => "data:".len() + json::shortest(datum),
     }
-    let spaced = |datum: &Datum| match (datum.as_map(), datum.as_array()) {
-        (Some(entries), _) => (2 * entries.len()).saturating_sub(1),
-        (_, Some(items)) => items.len().saturating_sub(1),
-        _ => 0,
-    };
-    let mut line = Vec::new();
-    json::encode(datum, &mut line)?;
-    let mut length = "data:".len() + line.len();
-    let mut open = vec![datum];
-    while let Some(inner) = open.pop() {
-        length -= spaced(inner);
-        open.extend(inner.as_map().unwrap_or_default().iter().map(|(_, value)| value));
-        open.extend(inner.as_array().unwrap_or_default());
-    }
-    Ok(length)
 }
 
 fn endpoint(text: &str) -> Option<String> {

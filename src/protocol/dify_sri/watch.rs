@@ -1,11 +1,10 @@
 //! What holds over all events of one launch.
 
-use std::collections::BTreeMap;
-
 use super::STAGES;
 use crate::actor::Nanos;
 use crate::datum::{Bindings, Datum, Kind, View};
 use crate::protocol::Watch;
+use crate::protocol::lanes::OnEachLane;
 
 /// A rule over the events of a launch, of those so far and what comes now.
 type Judge = fn(&[Seen], Option<&Seen>) -> Result<(), String>;
@@ -25,7 +24,7 @@ pub(super) fn by_name(name: &str) -> Option<Box<dyn Watch>> {
         return Some(Box::new(KeyIsKept));
     }
     let (_, judge) = RULES.iter().find(|(known, _)| *known == name)?;
-    Some(Box::new(Launches { judge: *judge, seen: BTreeMap::new(), now: 0 }))
+    Some(Box::new(OnEachLane::new(Launch { judge: *judge, seen: Vec::new(), now: 0 })))
 }
 
 /// One event.
@@ -42,36 +41,32 @@ impl Seen {
     }
 }
 
-/// The events of the launch that is going on on each lane; a head begins another.
-struct Launches {
+/// The events of the launch that is going on; a head begins another.
+#[derive(Clone)]
+struct Launch {
     judge: Judge,
-    seen: BTreeMap<usize, Vec<Seen>>,
+    seen: Vec<Seen>,
     now: Nanos,
 }
 
-impl Watch for Launches {
+impl Watch for Launch {
     fn turn_to(&mut self, at: Nanos) {
         self.now = at;
     }
 
-    fn see(&mut self, view: View<'_>, bindings: &Bindings) -> Result<(), String> {
-        self.see_on(0, view, bindings)
-    }
-
-    fn see_on(&mut self, lane: usize, view: View<'_>, _: &Bindings) -> Result<(), String> {
-        let before = self.seen.entry(lane).or_default();
+    fn see(&mut self, view: View<'_>, _: &Bindings) -> Result<(), String> {
         match (view.kind, view.datum) {
             (Kind::Head, _) => {
-                before.clear();
+                self.seen.clear();
                 Ok(())
             }
-            (Kind::End, _) if !before.is_empty() => (self.judge)(before, None),
+            (Kind::End, _) if !self.seen.is_empty() => (self.judge)(&self.seen, None),
             (Kind::Message, Some(event)) => {
                 let text = |key: &str| event.get(key).and_then(Datum::as_inserted);
                 let (Some(stage), Some(state)) = (text("Stage"), text("State")) else { return Ok(()) };
                 let seen = Seen { stage, state, at: self.now };
-                let result = (self.judge)(before, Some(&seen));
-                before.push(seen);
+                let result = (self.judge)(&self.seen, Some(&seen));
+                self.seen.push(seen);
                 result
             }
             _ => Ok(()),
