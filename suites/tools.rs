@@ -271,6 +271,8 @@ fn explain_names_who_breaks_a_rule() {
     let folder = tempfile::tempdir().expect("a folder");
     let (_, out, _) = plugfest(folder.path(), &["explain", "ARCA3-SIG-02"]);
     assert!(out.contains("known to break it: arcaflow-python: "), "{out}");
+    let (_, out, _) = plugfest(folder.path(), &["explain", "APISIX-FB-05"]);
+    assert!(out.contains("judged by nothing: what MAY be is right either way"), "{out}");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::{Wrong, corpus, say};
 use crate::exit;
 use crate::mocks;
+use crate::requirement::Level;
 
 /// What to explain.
 #[derive(clap::Args, Debug)]
@@ -38,8 +39,15 @@ pub(super) fn explain(args: &Args) -> Result<i32, Wrong> {
         if let Some(why) = &requirement.untestable {
             say(format_args!("  cannot be tested: {why}"))?;
         }
-        for by in crate::coverage::covered(&suite).get(&requirement.id).into_iter().flatten() {
+        let covered = crate::coverage::covered(&suite);
+        let judged_by = covered.get(&requirement.id).map_or(&[][..], Vec::as_slice);
+        for by in judged_by {
             say(format_args!("  judged by: {by}"))?;
+        }
+        if judged_by.is_empty() && requirement.untestable.is_none() {
+            let is_allowed = requirement.levels.values().all(|level| *level == Level::May);
+            let why = if is_allowed { "what MAY be is right either way" } else { "it has no scenario yet" };
+            say(format_args!("  judged by nothing: {why}"))?;
         }
         for mutant in mocks::mutants(&name).iter().filter(|mutant| mutant.breaks == requirement.id) {
             say(format_args!("  proved by the mutant: {}", mutant.name))?;
