@@ -15,37 +15,46 @@ pub(super) struct Meaning;
 impl Watch for Meaning {
     fn see(&mut self, view: View<'_>, bindings: &Bindings) -> Result<(), String> {
         let (Kind::Message, Some(reply)) = (view.kind, view.datum) else { return Ok(()) };
-        let kind = reply.get("type").and_then(Datum::as_text);
-        let (names, is_request): (&[&str], _) = match kind.as_deref() {
-            Some("HTTPReqCall") => (&["method", "path", "args", "headers"], true),
-            Some("HTTPRespCall") => (&["status", "headers"], false),
-            _ => return Ok(()),
-        };
-        let replies = bindings.get("replies").and_then(Datum::as_map);
-        let id = reply.get("id").and_then(Datum::as_int).unwrap_or_default();
-        // A deadline has that name too.
-        let single = bindings.get("reply").filter(|reply| reply.as_map().is_some());
-        let expected = match (single, replies) {
-            (Some(reply), _) => reply,
-            (None, Some(replies)) => match replies.iter().find(|(key, _)| key.as_int() == Some(id)) {
-                Some((_, reply)) => reply,
-                None => return Ok(()),
-            },
-            (None, None) => return Err(unbound("reply")),
-        };
-        let mut call = Vec::with_capacity(names.len());
-        for name in names {
-            call.push(((*name).to_owned(), bindings.get(name).ok_or_else(|| unbound(name))?.clone()));
-        }
-        let call = Datum::map(call);
-        let told = if is_request {
-            let request = Request::new(&call);
-            difference(&called(&request, expected), &called(&request, reply))
-        } else {
-            difference_of_responses(&Response::new(&call), expected, reply)
+        let Some(expected) = expected(reply, bindings)? else { return Ok(()) };
+        let told = match reply.get("type").and_then(Datum::as_text).as_deref() {
+            Some("HTTPReqCall") => {
+                let request = Request::new(&bound(["method", "path", "args", "headers"], bindings)?);
+                difference(&called(&request, expected), &called(&request, reply))
+            }
+            Some("HTTPRespCall") => {
+                let response = Response::new(&bound(["status", "headers"], bindings)?);
+                difference_of_responses(&response, expected, reply)
+            }
+            _ => None,
         };
         told.map_or(Ok(()), Err)
     }
+}
+
+/// What a reply should do, if anything is expected of it.
+fn expected<'a>(reply: &Datum, bindings: &'a Bindings) -> Result<Option<&'a Datum>, String> {
+    if !["HTTPReqCall", "HTTPRespCall"].iter().any(|kind| is_of_type(reply, kind)) {
+        return Ok(None);
+    }
+    // A deadline has that name too.
+    let single = bindings.get("reply").filter(|reply| reply.as_map().is_some());
+    let id = reply.get("id").and_then(Datum::as_int).unwrap_or_default();
+    match (single, bindings.get("replies").and_then(Datum::as_map)) {
+        (Some(reply), _) => Ok(Some(reply)),
+        (None, Some(replies)) => {
+            Ok(replies.iter().find(|(key, _)| key.as_int() == Some(id)).map(|(_, reply)| reply))
+        }
+        (None, None) => Err(unbound("reply")),
+    }
+}
+
+/// What is bound by these names.
+fn bound<const N: usize>(names: [&str; N], bindings: &Bindings) -> Result<Datum, String> {
+    let mut values = Vec::with_capacity(N);
+    for name in names {
+        values.push((name.to_owned(), bindings.get(name).ok_or_else(|| unbound(name))?.clone()));
+    }
+    Ok(Datum::map(values))
 }
 
 /// The mistake of a scenario, and none of the subject.
