@@ -74,13 +74,25 @@ pub fn run_in<'env>(
         let (events, told) = mpsc::channel();
         for case in cases {
             let (events, blockers, shared) = (events.clone(), blockers.clone(), shared.clone());
-            let job = move |runtime: &io::Result<Runtime>| {
+            let job = move |runtime: Option<&Runtime>| {
                 let _ = events.send(RunEvent::CaseStarted { id: case.id.clone() });
-                let result = decide(suite, case, options, &shared, &blockers, runtime.as_ref().ok());
+                let result = decide(suite, case, options, &shared, &blockers, runtime);
                 let _ = events.send(RunEvent::Finished(Box::new(result)));
             };
-            let waits = if options.vehicle == Vehicle::Process { case.waits() } else { (0, 0) };
-            pool.add(waits, Box::new(job));
+            match case.fate {
+                Fate::Play(_) => {
+                    let waits = match options.vehicle {
+                        _ if case.scenario.probe => pool::FIRST,
+                        Vehicle::Process => case.waits(),
+                        _ => (0, 0),
+                    };
+                    pool.add(
+                        waits,
+                        Box::new(move |runtime: &io::Result<Runtime>| job(runtime.as_ref().ok())),
+                    );
+                }
+                Fate::NotApplicable(_) | Fate::NotRun(_) => job(None),
+            }
         }
         drop(events);
         for event in told {

@@ -36,6 +36,9 @@ struct Left<'env> {
     is_closed: bool,
 }
 
+/// Before everything else: others wait for it.
+pub(super) const FIRST: Waits = (Nanos::MAX, Nanos::MAX);
+
 /// What may take longest stands first; of equals what came first.
 type Queue<'env> = VecDeque<(Waits, Job<'env>)>;
 
@@ -102,6 +105,9 @@ impl<'env> Pool<'env> {
 
 impl<'env> Left<'env> {
     fn pick(&mut self, workers: usize) -> Option<(Waits, Job<'env>)> {
+        if let Some((FIRST, _)) = self.waiting.front() {
+            return self.waiting.pop_front();
+        }
         let workers = if self.waiting.is_empty() { workers } else { workers.div_ceil(2) };
         if self.busy < workers.min(BUSY * cores())
             && let Some(next) = self.quick.pop_front()
@@ -152,18 +158,18 @@ mod tests {
     }
 
     #[test]
-    fn of_equals_the_first_comes_first_and_what_waits_has_a_worker() {
+    fn what_others_wait_for_comes_first_and_of_equals_the_first_and_what_waits_has_a_worker() {
         let order = Mutex::new(Vec::new());
         let pool = Pool { workers: 4, left: Mutex::default(), changed: Condvar::new() };
-        for (name, waits) in [("a", (0, 0)), ("b", (0, 5)), ("c", (0, 0)), ("d", (WAIT, 0))] {
+        for (name, waits) in [("a", (0, 0)), ("b", (0, 5)), ("c", (0, 0)), ("d", (WAIT, 0)), ("e", FIRST)] {
             let order = &order;
             pool.add(waits, Box::new(move |_| order.lock().expect("no panic").push(name)));
         }
         let none = Err(io::Error::other("not needed"));
-        for _ in 0..4 {
+        for _ in 0..5 {
             pool.next().expect("there is one left").1(&none);
         }
         assert!(pool.left().pick(4).is_none());
-        assert_eq!(*order.lock().expect("no panic"), ["b", "a", "d", "c"]);
+        assert_eq!(*order.lock().expect("no panic"), ["e", "b", "a", "d", "c"]);
     }
 }
