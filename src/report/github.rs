@@ -58,7 +58,7 @@ fn property(text: &str) -> String {
     data(text).replace(':', "%3A").replace(',', "%2C")
 }
 
-impl<W: Write> Reporter for Github<W> {
+impl<W: Write + Send> Reporter for Github<W> {
     fn on(&mut self, about: About<'_>, event: &RunEvent) {
         if let RunEvent::Finished(result) = event
             && result.selected

@@ -258,7 +258,7 @@ fn as_text(groups: &[&str]) -> String {
     groups.iter().flat_map(|group| group.as_bytes().chunks(2)).filter_map(byte).map(shown).collect()
 }
 
-impl<W: Write> Reporter for Human<W> {
+impl<W: Write + Send> Reporter for Human<W> {
     fn on(&mut self, about: About<'_>, event: &RunEvent) {
         match event {
             RunEvent::Started { cases, .. } => self.total = *cases,

@@ -140,7 +140,7 @@ fn case_line<'a>(about: About<'a>, result: &'a CaseResult) -> CaseFinished<'a> {
     }
 }
 
-impl<W: Write> Reporter for Jsonl<W> {
+impl<W: Write + Send> Reporter for Jsonl<W> {
     fn on(&mut self, about: About<'_>, event: &RunEvent) {
         match event {
             RunEvent::Started { suite, cases } => self.line(&RunStarted {

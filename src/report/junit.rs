@@ -62,7 +62,7 @@ fn printable(text: &str) -> String {
     text.chars().map(|c| if fine(c) { c } else { '\u{fffd}' }).collect()
 }
 
-impl<W: Write> Reporter for Junit<W> {
+impl<W: Write + Send> Reporter for Junit<W> {
     fn on(&mut self, about: About<'_>, event: &RunEvent) {
         match event {
             RunEvent::Started { suite, .. } => {

@@ -58,7 +58,7 @@ fn cell(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
-impl<W: Write> Reporter for Markdown<W> {
+impl<W: Write + Send> Reporter for Markdown<W> {
     fn on(&mut self, about: About<'_>, event: &RunEvent) {
         match event {
             RunEvent::Finished(result) if result.selected => self.case(about, result),

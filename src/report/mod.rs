@@ -47,7 +47,7 @@ impl About<'_> {
 pub const FORMATS: [&str; 5] = ["jsonl", "junit", "github", "markdown", "html"];
 
 /// A reporter of a format that writes to a file; `None` for a format that is none.
-pub fn of_format(format: &str, out: impl std::io::Write + 'static) -> Option<Box<dyn Reporter>> {
+pub fn of_format(format: &str, out: impl std::io::Write + Send + 'static) -> Option<Box<dyn Reporter>> {
     match format {
         "jsonl" => Some(Box::new(Jsonl::new(out))),
         "junit" => Some(Box::new(Junit::new(out))),
@@ -65,7 +65,7 @@ fn line_of(text: &str, judged: Option<&crate::runner::Judged>) -> usize {
 }
 
 /// Takes the events of a run.
-pub trait Reporter {
+pub trait Reporter: Send {
     /// Takes one event.
     fn on(&mut self, about: About<'_>, event: &RunEvent);
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZero;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::Args;
 use super::prepare::Run;
@@ -24,12 +24,7 @@ pub(super) fn at_once(args: &Args, jobs: &[Job]) -> usize {
 /// Runs everything and gives the counts of each run: first what the simulator plays, which never waits and is soon over,
 /// then what processes play: what took long by the simulator's clock begins first. `tell` gets the events of a run as they
 /// come while those before it are over, and late otherwise.
-pub(super) fn run(
-    runs: &mut [Run],
-    jobs: Option<usize>,
-    at_once: usize,
-    tell: &mut dyn FnMut(About<'_>, &RunEvent),
-) -> Vec<Counts> {
+pub(super) fn run(runs: &mut [Run], jobs: Option<usize>, at_once: usize, tell: &mut Tell<'_>) -> Vec<Counts> {
     let simulated = runs.iter().take_while(|run| run.options.vehicle != Vehicle::Process).count();
     let (simulated, processes) = runs.split_at_mut(simulated);
     let mut seen = BTreeMap::new();
@@ -52,30 +47,47 @@ fn name(about: &About<'_>, case: &str) -> [String; 4] {
 }
 
 /// Runs side by side.
-fn together(runs: &[Run], at_once: usize, tell: &mut dyn FnMut(About<'_>, &RunEvent)) -> Vec<Counts> {
-    let (events, told) = mpsc::channel();
-    let mut kept: Vec<VecDeque<RunEvent>> = runs.iter().map(|_| VecDeque::new()).collect();
-    let mut counts = Vec::new();
+fn together(runs: &[Run], at_once: usize, tell: &mut Tell<'_>) -> Vec<Counts> {
+    let kept = runs.iter().map(|_| VecDeque::new()).collect();
+    let telling = Mutex::new(Telling { runs, kept, counts: Vec::new(), tell });
     Pool::scope(at_once, |pool| {
         std::thread::scope(|scope| {
             for (nth, run) in runs.iter().enumerate() {
-                let events = events.clone();
-                scope.spawn(move || play(run, pool, &mut |event| drop(events.send((nth, event)))));
-            }
-            drop(events);
-            for (nth, event) in told {
-                kept[nth].push_back(event);
-                while let Some(event) = kept.get_mut(counts.len()).and_then(VecDeque::pop_front) {
-                    let run = &runs[counts.len()];
-                    tell(run.about(), &event);
-                    if let RunEvent::Ended { counts: of_run, .. } = event {
-                        counts.push(of_run);
-                    }
-                }
+                let telling = &telling;
+                scope.spawn(move || play(run, pool, &mut |event| locked(telling).take(nth, event)));
             }
         });
     });
-    counts
+    telling.into_inner().unwrap_or_else(PoisonError::into_inner).counts
+}
+
+/// Whom events are told.
+type Tell<'a> = dyn FnMut(About<'_>, &RunEvent) + Send + 'a;
+
+/// Runs that are told one after the other, although they play at the same time.
+struct Telling<'a, 'tell> {
+    runs: &'a [Run],
+    /// What the runs behind the one that is told have said.
+    kept: Vec<VecDeque<RunEvent>>,
+    /// What came of the runs that are told.
+    counts: Vec<Counts>,
+    tell: &'a mut Tell<'tell>,
+}
+
+impl Telling<'_, '_> {
+    fn take(&mut self, nth: usize, event: RunEvent) {
+        self.kept[nth].push_back(event);
+        while let Some(event) = self.kept.get_mut(self.counts.len()).and_then(VecDeque::pop_front) {
+            (self.tell)(self.runs[self.counts.len()].about(), &event);
+            if let RunEvent::Ended { counts, .. } = event {
+                self.counts.push(counts);
+            }
+        }
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Runs one plan and lays the baseline over what comes of it.

@@ -145,7 +145,7 @@ impl<W: Write> Html<W> {
     }
 }
 
-impl<W: Write> Reporter for Html<W> {
+impl<W: Write + Send> Reporter for Html<W> {
     fn on(&mut self, about: About<'_>, event: &RunEvent) {
         match event {
             RunEvent::Started { suite, .. } => self.runs.push(Run {
