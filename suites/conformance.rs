@@ -215,9 +215,9 @@ const ROWS: usize = 6;
 const MANY: usize = 240;
 
 fn by_lane(play: &Play) -> String {
-    let mut lanes: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    let mut lanes: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for entry in play.chart().entries() {
-        lanes.entry(&entry.lane).or_default().push(format!("{} {}", entry.way, entry.text));
+        lanes.entry(entry.lane).or_default().push(format!("{} {}", entry.way, entry.text));
     }
     let mut text = String::new();
     let mut shown = 0;

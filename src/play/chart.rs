@@ -1,9 +1,12 @@
 //! The exchange as people read it: who said what when, in notation and in hex.
 
+use std::cell::OnceCell;
 use std::collections::VecDeque;
+use std::fmt::{self, Display, Formatter};
 
 use serde::Serialize;
 
+use super::said::Said;
 use crate::actor::{Nanos, Payload, Piece};
 use crate::datum::{Datum, Kind, brief};
 
@@ -30,25 +33,53 @@ pub struct Entry {
 impl Entry {
     /// Its text without the number that operations of a driver are counted with.
     pub fn says(&self) -> &str {
-        let Some(rest) = self.text.strip_prefix("{\"id\": ") else { return &self.text };
-        rest.trim_start_matches(|digit: char| digit.is_ascii_digit())
+        says(&self.text)
     }
 }
 
+fn says(text: &str) -> &str {
+    let Some(rest) = text.strip_prefix("{\"id\": ") else { return text };
+    rest.trim_start_matches(|digit: char| digit.is_ascii_digit())
+}
+
 /// The last part of an exchange.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub struct Chart {
-    entries: VecDeque<Entry>,
+    notes: VecDeque<Note>,
     /// The time and number of the event that is being taken.
     now: (Nanos, u64),
-    /// How many entries were dropped.
-    pub dropped: usize,
+    /// How many were dropped.
+    dropped: usize,
+}
+
+/// What becomes an [`Entry`] if somebody reads it; most exchanges nobody ever reads.
+#[derive(Debug)]
+struct Note {
+    at: Nanos,
+    seq: u64,
+    lane: String,
+    way: char,
+    said: Said,
+    /// What is shown of it, once it was needed.
+    text: OnceCell<String>,
+    bytes: Start,
+}
+
+impl Note {
+    fn text(&self) -> &str {
+        self.text.get_or_init(|| self.said.to_string())
+    }
+
+    fn entry(&self) -> Entry {
+        let Note { at, seq, way, .. } = *self;
+        Entry { at, seq, lane: self.lane.clone(), way, text: self.text().into(), hex: self.bytes.to_string() }
+    }
 }
 
 impl Chart {
     /// The entries in order.
-    pub fn entries(&self) -> impl DoubleEndedIterator<Item = &Entry> + ExactSizeIterator {
-        self.entries.iter()
+    pub fn entries(&self) -> impl DoubleEndedIterator<Item = Entry> + ExactSizeIterator {
+        self.notes.iter().map(Note::entry)
     }
 
     /// What is noted from here on happens at this event.
@@ -57,80 +88,83 @@ impl Chart {
     }
 
     pub(super) fn sent(&mut self, lane: String, value: &Datum) {
-        self.push(lane, '>', brief(value), String::new());
+        self.push(lane, '>', Said::Text(brief(value).into()), Start::default());
     }
 
     /// The bytes of what was sent last on this lane.
     pub(super) fn wrote(&mut self, lane: &str, bytes: &Payload) {
-        let last = self.entries.iter_mut().rev().take_while(|entry| entry.seq == self.now.1);
-        if let Some(entry) = last.into_iter().find(|entry| entry.way == '>' && entry.lane == lane) {
-            let start = match bytes.pieces().first() {
-                Some(Piece::Bytes(blob)) => &blob.0[..],
-                _ => &[],
-            };
-            if entry.hex.is_empty() && !start.is_empty() {
-                entry.hex = hex(start, bytes.len());
-            }
+        let last = self.notes.iter_mut().rev().take_while(|note| note.seq == self.now.1);
+        if let Some(note) = last.into_iter().find(|note| note.way == '>' && note.lane == lane)
+            && note.bytes.shown.is_empty()
+            && let Some(Piece::Bytes(blob)) = bytes.pieces().first()
+            && !blob.0.is_empty()
+        {
+            note.bytes = Start { size: bytes.len(), ..Start::of(&blob.0) };
         }
     }
 
     pub(super) fn did(&mut self, lane: String, text: &str) {
-        self.push(lane, '-', text.into(), String::new());
+        self.push(lane, '-', Said::Text(text.into()), Start::default());
     }
 
-    pub(super) fn came(&mut self, lane: String, kind: Kind, text: String, hex: String) {
+    pub(super) fn came(&mut self, lane: String, kind: Kind, said: Said, bytes: Start) {
         let way = if kind == Kind::Message { '<' } else { '-' };
-        self.push(lane, way, text, hex);
+        self.push(lane, way, said, bytes);
     }
 
-    /// Makes room: of the first entries go those that their lane says again, else the very first.
+    /// Makes room: of the first notes go those that their lane says again, else the very first.
     fn thin(&mut self) {
         const LOOKED_AT: usize = 64;
         const VERY_FIRST: usize = 8;
         let said_again = |at: usize| {
-            let entry = &self.entries[at];
-            let mut later = self.entries.iter().skip(at + 1).take(LOOKED_AT);
-            let next = later.find(|later| later.lane == entry.lane && later.way == entry.way);
-            entry.way != '-' && next.is_some_and(|next| next.says() == entry.says())
+            let note = &self.notes[at];
+            let mut later = self.notes.iter().skip(at + 1).take(LOOKED_AT);
+            let next = later.find(|later| later.lane == note.lane && later.way == note.way);
+            note.way != '-' && next.is_some_and(|next| says(next.text()) == says(note.text()))
         };
-        let first = LOOKED_AT.min(self.entries.len());
+        let first = LOOKED_AT.min(self.notes.len());
         let mut leave: Vec<bool> = (0..first).map(said_again).collect();
         if !leave.contains(&true) {
             leave.iter_mut().take(VERY_FIRST).for_each(|leaves| *leaves = true);
         }
-        let (mut leave, before) = (leave.into_iter(), self.entries.len());
-        self.entries.retain(|_| !leave.next().unwrap_or(false));
-        self.dropped += before - self.entries.len();
+        let (mut leave, before) = (leave.into_iter(), self.notes.len());
+        self.notes.retain(|_| !leave.next().unwrap_or(false));
+        self.dropped += before - self.notes.len();
     }
 
-    fn push(&mut self, lane: String, way: char, text: String, hex: String) {
-        if self.entries.len() == KEPT {
+    fn push(&mut self, lane: String, way: char, said: Said, bytes: Start) {
+        if self.notes.len() == KEPT {
             self.thin();
         }
         let (at, seq) = self.now;
-        self.entries.push_back(Entry { at, seq, lane, way, text, hex });
+        self.notes.push_back(Note { at, seq, lane, way, said, text: OnceCell::new(), bytes });
     }
 }
 
-/// What a chart shows of the bytes of a message.
-pub(super) fn hex_of(bytes: &[u8]) -> String {
-    hex(bytes, bytes.len() as u64)
+/// The first bytes of a message, and how many it has.
+#[derive(Debug, Default)]
+pub(super) struct Start {
+    shown: Vec<u8>,
+    size: u64,
 }
 
-/// The first bytes in hex, in groups of four, of so many in all.
-fn hex(bytes: &[u8], size: u64) -> String {
-    const SHOWN: usize = 160;
-    let shown = &bytes[..bytes.len().min(SHOWN)];
-    let digit = |half: u8| char::from(b"0123456789abcdef"[usize::from(half)]);
-    let mut text = String::with_capacity(shown.len() * 9 / 4);
-    for (at, byte) in shown.iter().enumerate() {
-        if at > 0 && at % 4 == 0 {
-            text.push(' ');
+impl Start {
+    pub(super) fn of(bytes: &[u8]) -> Self {
+        const SHOWN: usize = 160;
+        Self { shown: bytes[..bytes.len().min(SHOWN)].to_vec(), size: bytes.len() as u64 }
+    }
+}
+
+/// In hex, in groups of four.
+impl Display for Start {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        for (nth, group) in self.shown.chunks(4).enumerate() {
+            f.write_str(if nth > 0 { " " } else { "" })?;
+            group.iter().try_for_each(|byte| write!(f, "{byte:02x}"))?;
         }
-        text.extend([digit(byte >> 4), digit(byte & 15)]);
+        match self.size > self.shown.len() as u64 {
+            true => write!(f, " … {} bytes", self.size),
+            false => Ok(()),
+        }
     }
-    if size > shown.len() as u64 {
-        text += &format!(" … {size} bytes");
-    }
-    text
 }

@@ -1,9 +1,11 @@
 //! One message: to all who watch, and to the one who takes it.
 
 use std::ops::Range;
+use std::sync::Arc;
 
-use super::chart;
+use super::chart::Start;
 use super::finding::{Breach, Finding, kind_name, millis};
+use super::said::Said;
 use super::watch::Heard;
 use super::{Errand, GuardKind, LaneSource, Line, Play, part_of};
 use crate::actor::{Part, WireId};
@@ -19,13 +21,13 @@ pub(super) enum Taker {
     Drive(usize),
 }
 
-/// A message or observation, where it came, and what people read of it.
+/// A message or observation, where it came, and what is kept of it.
 #[derive(Clone, Copy)]
 pub(super) struct Came<'a> {
     pub(super) lane: usize,
     wire: Option<WireId>,
     pub(super) view: View<'a>,
-    said: &'a str,
+    said: &'a Said,
 }
 
 impl Play {
@@ -39,14 +41,15 @@ impl Play {
         range: Range<u64>,
     ) {
         let Some(datum) = self.driver_answer(lane, wire, kind, datum, &range) else { return };
+        let datum = Arc::new(datum);
         let view = View { kind, datum: Some(&datum) };
         let lane = self.view_of(lane, view);
         if let Some(wire) = wire.filter(|_| matches!(kind, Kind::Message | Kind::Head)) {
             self.viewed(wire, lane);
         }
-        let hex = chart::hex_of(self.bytes_of(wire, &range));
-        let said = view.to_string();
-        self.chart.came(self.script.lanes[lane].name.clone(), kind, said.clone(), hex);
+        let said = Said::of(kind, &datum);
+        let bytes = Start::of(self.bytes_of(wire, &range));
+        self.chart.came(self.script.lanes[lane].name.clone(), kind, said.clone(), bytes);
         let came = Came { lane, wire, view, said: &said };
         let path = self.path_of(lane, wire, kind);
         let taken = self.find_taker(&path, view);
@@ -282,7 +285,7 @@ impl Play {
             self.lanes[taker_lane].current = Some(wire);
             self.lanes[lane].current = Some(wire);
         }
-        self.lanes[lane].remember(view, said, Some(taker));
+        self.lanes[lane].remember(said.clone(), Some(taker));
     }
 
     /// A message that nobody took, or an observation that nobody named.
@@ -299,7 +302,7 @@ impl Play {
             }
             return;
         }
-        self.lanes[lane].remember(view, said, None);
+        self.lanes[lane].remember(said.clone(), None);
         if watched || self.is_aborted() {
             return;
         }

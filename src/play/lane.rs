@@ -3,17 +3,16 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
+use super::said::Said;
 use super::wire::{STDERR_READ, Wire};
 use super::{LaneSource, Play, Stage, part_of};
 use crate::actor::{Act, Address, CloseHow, ClosedHow, Nanos, Part, Peer, WireId};
-use crate::datum::{Compare, Datum, Kind, View};
+use crate::datum::{Compare, Datum, Kind};
 use crate::play::Asked;
 use crate::scenario::Source;
 
 /// Most messages of a lane that a finding can name.
 const RECENT: usize = 32;
-/// Most bytes and parts of a message that is kept for one: larger ones would be copied for nothing in nearly every case.
-const LIGHT: usize = 16 << 10;
 
 /// What is known of a lane.
 #[derive(Default)]
@@ -37,51 +36,19 @@ pub(super) struct LaneState {
 
 impl LaneState {
     /// Remembers a message and who took it.
-    pub(super) fn remember(&mut self, view: View<'_>, said: &str, taker: Option<String>) {
+    pub(super) fn remember(&mut self, said: Said, taker: Option<String>) {
         if self.recent.len() == RECENT {
             self.recent.pop_front();
         }
-        let is_light = view.datum.is_none_or(|datum| is_light(datum, &mut LIGHT.clone()));
-        let datum = is_light.then(|| view.datum.cloned());
-        self.recent.push_back(Recent { kind: view.kind, datum, said: said.into(), taker });
+        self.recent.push_back(Recent { said, taker });
     }
 }
 
 /// A message or observation that came, for the explanation of a later finding.
 pub(super) struct Recent {
-    kind: Kind,
-    /// Its value, unless that is too large to be kept.
-    datum: Option<Option<Datum>>,
-    /// What people read of it.
-    pub(super) said: String,
+    pub(super) said: Said,
     /// The step or rule that took it, if one did.
     pub(super) taker: Option<String>,
-}
-
-impl Recent {
-    /// What patterns look at, if it was kept.
-    pub(super) fn view(&self) -> Option<View<'_>> {
-        self.datum.as_ref().map(|datum| View { kind: self.kind, datum: datum.as_ref() })
-    }
-}
-
-/// Whether a value has at most so many bytes and parts.
-fn is_light(datum: &Datum, left: &mut usize) -> bool {
-    let own = match datum {
-        Datum::Text(text, _) => text.len(),
-        Datum::Bytes(bytes, _) => bytes.len(),
-        _ => 1,
-    };
-    let Some(rest) = left.checked_sub(own.max(1)) else { return false };
-    *left = rest;
-    match datum {
-        Datum::Chunks(_, items) | Datum::Array(items, _) => items.iter().all(|item| is_light(item, left)),
-        Datum::Map(entries, _) => {
-            entries.iter().all(|(key, value)| is_light(key, left) && is_light(value, left))
-        }
-        Datum::Tag(_, _, inner) => is_light(inner, left),
-        _ => true,
-    }
 }
 
 impl super::Script {

@@ -16,6 +16,7 @@ pub(crate) mod http;
 mod knock;
 mod lane;
 mod launch;
+mod said;
 mod script;
 mod silence;
 mod stage;

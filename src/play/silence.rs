@@ -88,8 +88,9 @@ impl Play {
         let lanes = if root == lane { vec![lane] } else { vec![root, lane] };
         let came = || lanes.iter().flat_map(|lane| &self.lanes[*lane].recent).rev();
         let taken = came().filter_map(|recent| Some((recent, recent.taker.as_ref()?)));
-        let fits =
-            |recent: &Recent| recent.view().is_some_and(|view| self.found(lane, pattern, view).is_some());
+        let fits = |recent: &Recent| {
+            recent.said.view().is_some_and(|view| self.found(lane, pattern, view).is_some())
+        };
         let fitted = taken.clone().filter(|(recent, _)| fits(recent)).take(3);
         let fitted: Vec<String> =
             fitted.map(|(recent, taker)| format!("{} was taken by {taker}", recent.said)).collect();
@@ -98,7 +99,7 @@ impl Play {
             told += &format!("; before it, {}", fitted.join(", "));
         } else if let Some((last, taker, view)) = taken
             .clone()
-            .filter_map(|(recent, taker)| Some((recent, taker, recent.view()?)))
+            .filter_map(|(recent, taker)| Some((recent, taker, recent.said.view()?)))
             .find(|(_, _, view)| view.kind == Kind::Message)
             && let Err(mismatch) = self.fits(lane, pattern, view)
         {

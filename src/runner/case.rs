@@ -128,7 +128,7 @@ fn judge(result: &mut CaseResult, script: &Script, play: &Play, every_exchange: 
     }
     result.findings = judged;
     if every_exchange || result.verdict != Verdict::Pass || !result.findings.is_empty() {
-        result.chart = play.chart().entries().cloned().collect();
+        result.chart = play.chart().entries().collect();
     }
 }
 
