@@ -13,19 +13,20 @@ use crate::datum::Datum;
 /// # Errors
 /// What only one SDK reads, and where.
 pub(super) fn check(datum: &Datum) -> Result<(), String> {
-    look(datum, "")
+    look(datum).map_err(|(at, why)| format!("{at}: {why}"))
 }
 
-fn look(datum: &Datum, at: &str) -> Result<(), String> {
+/// What only one SDK reads, after the path to it.
+fn look(datum: &Datum) -> Result<(), (String, String)> {
     match datum {
         Datum::Map(entries, _) => {
-            alike(datum).map_err(|why| format!("{at}: {why}"))?;
-            let inner = |(key, value): &(Datum, Datum)| {
-                look(value, &format!("{at}/{}", key.as_inserted().unwrap_or_default()))
-            };
-            entries.iter().try_for_each(inner)
+            alike(datum).map_err(|why| (String::new(), why))?;
+            entries.iter().try_for_each(|(key, value)| {
+                look(value)
+                    .map_err(|(at, why)| (format!("/{}{at}", key.as_inserted().unwrap_or_default()), why))
+            })
         }
-        Datum::Array(items, _) => items.iter().try_for_each(|item| look(item, at)),
+        Datum::Array(items, _) => items.iter().try_for_each(look),
         _ => Ok(()),
     }
 }

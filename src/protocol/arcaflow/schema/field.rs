@@ -124,12 +124,15 @@ impl<'a> Fields<'a> {
         let Some(value) = self.get(key) else { return Ok(None) };
         let entries =
             value.as_map().ok_or_else(|| Fault::new(format!("is {}, not a map", value.kind())).under(key))?;
-        let one = |(name, value): &'a (Datum, Datum)| {
-            let name =
-                name.as_text().ok_or_else(|| Fault::new(format!("has the key {name}, which is no text")))?;
-            read(&name, value).map_err(|fault| fault.under(&name))
-        };
-        entries.iter().map(one).collect::<Read<BTreeMap<_, _>>>().map(Some).map_err(|fault| fault.under(key))
+        let mut map = BTreeMap::new();
+        for (name, value) in entries {
+            let name = name
+                .as_text()
+                .ok_or_else(|| Fault::new(format!("has the key {name}, which is no text")).under(key))?;
+            let (id, read) = read(&name, value).map_err(|fault| fault.under(&name).under(key))?;
+            map.insert(id, read);
+        }
+        Ok(Some(map))
     }
 
     pub(super) fn display(&self) -> Read<()> {
