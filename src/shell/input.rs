@@ -1,5 +1,6 @@
 //! What reaches our own process: its standard input, which may be anything, and signals.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::{Read, Stdin, stdin};
 
@@ -14,8 +15,13 @@ use super::{Outlet, came};
 use crate::actor::{Part, What, WireId};
 
 /// Our environment.
-pub(crate) fn environment<All: FromIterator<(String, String)>>() -> All {
-    std::env::vars_os().map(|(name, value)| (as_text(name), as_text(value))).collect()
+pub(crate) fn environment() -> BTreeMap<String, String> {
+    // Not collected: that sorts first, by more code than a process that lives for a millisecond should load.
+    let mut all = BTreeMap::new();
+    for (name, value) in std::env::vars_os() {
+        all.insert(as_text(name), as_text(value));
+    }
+    all
 }
 
 /// What the system calls text, which may be any bytes, as nearly as a text can say it.
