@@ -108,26 +108,14 @@ pub(super) fn prepare(
     folder: &Path,
     stop: &Arc<AtomicBool>,
 ) -> Result<Vec<Run>, Wrong> {
-    let mut suites: BTreeMap<String, Arc<Suite>> = BTreeMap::new();
     let mut unbound = Vec::new();
     let again = args.rerun.as_deref().map(Again::read).transpose()?;
-    let mut roles: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for Job { subject, .. } in &jobs {
-        roles.entry(subject.suite.clone()).or_default().insert(subject.role.clone());
-    }
+    let suites = suites(corpus, &jobs)?;
     for job in jobs {
-        let name = job.subject.suite.clone();
-        let suite = match suites.get(&name) {
-            Some(suite) => suite.clone(),
-            None => {
-                let roles = roles.get(&name).into_iter().flatten().map(String::as_str).collect();
-                Arc::new(corpus.suite_for(&name, &roles)?)
-            }
-        };
-        suites.insert(name, suite.clone());
+        let suite = &suites[&job.subject.suite];
         job.subject.tls()?;
         known("role", &job.subject.role, suite.role_names().collect::<Vec<_>>())?;
-        for (profile, decides) in profiles(args, &job.subject, &suite)? {
+        for (profile, decides) in profiles(args, &job.subject, suite)? {
             let options = Options {
                 vehicle: job.vehicle.clone(),
                 ignore_needs: args.ignore_needs,
@@ -155,6 +143,18 @@ pub(super) fn prepare(
         say("nothing to run again")?;
     }
     Ok(runs)
+}
+
+/// The suites of subjects by name, as far as these roles need them.
+fn suites(corpus: &Corpus, jobs: &[Job]) -> Result<BTreeMap<String, Arc<Suite>>, Wrong> {
+    let mut roles: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for Job { subject, .. } in jobs {
+        roles.entry(&subject.suite).or_default().insert(&subject.role);
+    }
+    let wanted: Vec<_> = roles.into_iter().collect();
+    let read = side_by_side(&wanted, |(name, roles)| corpus.suite_for(name, roles));
+    let named = wanted.iter().zip(read).map(|((name, _), suite)| Ok(((*name).to_owned(), Arc::new(suite?))));
+    named.collect()
 }
 
 /// A mode that nobody has would run nothing, and look good.
