@@ -98,13 +98,17 @@ impl Play {
 
     /// Runs the first act in file order that is due.
     fn run_act(&mut self) -> bool {
-        let mut heads: Vec<usize> = (0..self.lanes.len()).filter_map(|lane| self.head(lane)).collect();
+        let script = self.script.clone();
+        let may_act = |step: &usize| {
+            matches!(script.steps[*step].verb, Verb::Act(_)) || script.steps[*step].condition.is_some()
+        };
+        let heads = (0..self.lanes.len()).filter_map(|lane| self.head(lane));
+        let mut heads: Vec<usize> = heads.filter(may_act).collect();
         heads.sort_unstable();
         for step in heads {
             if self.skip(step) {
                 return true;
             }
-            let script = self.script.clone();
             let line = &script.steps[step];
             let Verb::Act(act) = &line.verb else { continue };
             let due = self.not_before(step).is_some_and(|time| time <= self.now);
@@ -128,12 +132,11 @@ impl Play {
 
     /// Meets a step whose `if` can no longer come true.
     fn skip(&mut self, step: usize) -> bool {
-        let script = self.script.clone();
-        let Some(label) = &script.steps[step].condition else { return false };
+        let Some(label) = &self.script.steps[step].condition else { return false };
         if self.labels.contains(label) {
             return false;
         }
-        let could_come = script.steps[..step].iter().zip(&self.steps).any(|(line, state)| {
+        let could_come = self.script.steps[..step].iter().zip(&self.steps).any(|(line, state)| {
             let Verb::Expect(pattern) = &line.verb else { return false };
             let mut names = Names::default();
             pattern.names(&mut names);

@@ -1,6 +1,5 @@
 //! The exchange as people read it: who said what when, in notation and in hex.
 
-use std::cell::OnceCell;
 use std::collections::VecDeque;
 use std::fmt::{self, Display, Formatter};
 
@@ -37,7 +36,8 @@ impl Entry {
     }
 }
 
-fn says(text: &str) -> &str {
+/// A text without the number that operations of a driver are counted with.
+pub(super) fn says(text: &str) -> &str {
     let Some(rest) = text.strip_prefix("{\"id\": ") else { return text };
     rest.trim_start_matches(|digit: char| digit.is_ascii_digit())
 }
@@ -60,19 +60,20 @@ struct Note {
     lane: String,
     way: char,
     said: Said,
-    /// What is shown of it, once it was needed.
-    text: OnceCell<String>,
     bytes: Start,
 }
 
 impl Note {
-    fn text(&self) -> &str {
-        self.text.get_or_init(|| self.said.to_string())
-    }
-
     fn entry(&self) -> Entry {
         let Note { at, seq, way, .. } = *self;
-        Entry { at, seq, lane: self.lane.clone(), way, text: self.text().into(), hex: self.bytes.to_string() }
+        Entry {
+            at,
+            seq,
+            lane: self.lane.clone(),
+            way,
+            text: self.said.to_string(),
+            hex: self.bytes.to_string(),
+        }
     }
 }
 
@@ -120,7 +121,7 @@ impl Chart {
             let note = &self.notes[at];
             let mut later = self.notes.iter().skip(at + 1).take(LOOKED_AT);
             let next = later.find(|later| later.lane == note.lane && later.way == note.way);
-            note.way != '-' && next.is_some_and(|next| says(next.text()) == says(note.text()))
+            note.way != '-' && next.is_some_and(|next| next.said.is_again(&note.said))
         };
         let first = LOOKED_AT.min(self.notes.len());
         let mut leave: Vec<bool> = (0..first).map(said_again).collect();
@@ -137,7 +138,7 @@ impl Chart {
             self.thin();
         }
         let (at, seq) = self.now;
-        self.notes.push_back(Note { at, seq, lane, way, said, text: OnceCell::new(), bytes });
+        self.notes.push_back(Note { at, seq, lane, way, said, bytes });
     }
 }
 

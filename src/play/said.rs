@@ -3,6 +3,7 @@
 use std::fmt::{self, Display, Formatter};
 use std::sync::Arc;
 
+use super::chart::says;
 use crate::datum::{Datum, Kind, View};
 
 /// Most bytes and parts of a value that is kept as it is: larger ones would cost memory for nothing in nearly every case.
@@ -23,6 +24,17 @@ impl Said {
         Said::Text(View { kind, datum: Some(datum) }.to_string().into())
     }
 
+    /// Whether it is the same once more, but for the number that operations of a driver are counted with.
+    pub(super) fn is_again(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Said::Value(kind, datum), Said::Value(other, before)) => {
+                kind == other && without_number(datum) == without_number(before)
+            }
+            (Said::Text(text), Said::Text(other)) => says(text) == says(other),
+            _ => false,
+        }
+    }
+
     /// What patterns look at, if it was kept.
     pub(super) fn view(&self) -> Option<View<'_>> {
         match self {
@@ -38,6 +50,15 @@ impl Display for Said {
             Said::Value(kind, datum) => View { kind: *kind, datum: Some(datum) }.fmt(f),
             Said::Text(text) => f.write_str(text),
         }
+    }
+}
+
+/// The entries of a map without the number that leads them; everything else as it is.
+fn without_number(datum: &Datum) -> Result<&[(Datum, Datum)], &Datum> {
+    match datum.as_map() {
+        Some([(id, Datum::Int(_)), rest @ ..]) if id.as_text().as_deref() == Some("id") => Ok(rest),
+        Some(entries) => Ok(entries),
+        None => Err(datum),
     }
 }
 
@@ -63,6 +84,17 @@ fn is_light(datum: &Datum, left: &mut usize) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::datum::notation::parse_datum;
+
+    #[test]
+    fn an_answer_with_another_number_is_the_same_again() {
+        let said = |text: &str| Said::of(Kind::Message, &Arc::new(parse_datum(text).expect("notation")));
+        assert!(said(r#"{"id": 1, "ok": true}"#).is_again(&said(r#"{"id": 2, "ok": true}"#)));
+        assert!(!said(r#"{"id": 1, "ok": true}"#).is_again(&said(r#"{"id": 1, "ok": false}"#)));
+        assert!(!said(r#"{"n": 1}"#).is_again(&said(r#"{"n": 2}"#)));
+        let sent = |text: &str| Said::Text(text.into());
+        assert!(sent(r#"{"id": 1, "op": "poll"}"#).is_again(&sent(r#"{"id": 12, "op": "poll"}"#)));
+    }
 
     #[test]
     fn a_large_value_is_not_kept_and_reads_the_same() {
