@@ -97,6 +97,13 @@ struct Unbound {
     decides: bool,
 }
 
+impl Unbound {
+    /// What names its plan: a command has one subject of a role at most, which may be played in several vehicles.
+    fn planned(&self) -> [&str; 3] {
+        [&self.suite.name, &self.job.subject.role, &self.selection.profile]
+    }
+}
+
 /// Binds the suites to the subjects. A suite that several need is read once.
 ///
 /// # Errors
@@ -130,8 +137,9 @@ pub(super) fn prepare(
             unbound.push(Unbound { job: job.clone(), suite: suite.clone(), options, selection, decides });
         }
     }
-    let runs = side_by_side(&unbound, |run| bind(args, run));
-    let mut runs = runs.into_iter().collect::<Result<Vec<Run>, Wrong>>()?;
+    let plans = plans(&unbound)?;
+    let runs = unbound.iter().map(|run| bind(args, run, plans[&run.planned()].clone()));
+    let mut runs = runs.collect::<Result<Vec<Run>, Wrong>>()?;
     for mode in &args.mode {
         mode_exists(mode, &runs)?;
     }
@@ -155,6 +163,15 @@ fn suites(corpus: &Corpus, jobs: &[Job]) -> Result<BTreeMap<String, Arc<Suite>>,
     let read = side_by_side(&wanted, |(name, roles)| corpus.suite_for(name, roles));
     let named = wanted.iter().zip(read).map(|((name, _), suite)| Ok(((*name).to_owned(), Arc::new(suite?))));
     named.collect()
+}
+
+/// What is to be played by [`Unbound::planned`].
+fn plans(unbound: &[Unbound]) -> Result<BTreeMap<[&str; 3], Plan>, Wrong> {
+    let distinct: BTreeMap<[&str; 3], &Unbound> = unbound.iter().map(|run| (run.planned(), run)).collect();
+    let distinct: Vec<_> = distinct.into_iter().collect();
+    let build = |run: &Unbound| Plan::build(&run.suite, &run.job.subject, &run.selection);
+    let built = side_by_side(&distinct, |(_, run)| build(run));
+    distinct.iter().zip(built).map(|((name, _), plan)| Ok((*name, plan?))).collect()
 }
 
 /// A mode that nobody has would run nothing, and look good.
@@ -187,10 +204,9 @@ fn profiles(args: &Args, subject: &Subject, suite: &Suite) -> Result<Vec<(String
     }
 }
 
-fn bind(args: &Args, run: &Unbound) -> Result<Run, Wrong> {
+fn bind(args: &Args, run: &Unbound, plan: Plan) -> Result<Run, Wrong> {
     let Unbound { job, suite, options, selection, decides } = run.clone();
     let subject = &job.subject;
-    let plan = Plan::build(&suite, subject, &selection)?;
     let picked = plan.cases.iter().any(|case| case.selected);
     if !picked && selection.only.is_none() && selection.shard.is_none() && selection.prefixes.is_empty() {
         return Err(Wrong::Said(format!(
