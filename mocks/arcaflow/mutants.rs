@@ -78,6 +78,7 @@ pub const MUTANTS: &[Mutant] = &[
     plugin("floats-become-integers", "ARCA3-WORK-02"),
     plugin("texts-are-trimmed", "ARCA3-WORK-02"),
     plugin("booleans-become-numbers", "ARCA3-WORK-02"),
+    plugin("zeros-lose-their-sign", "ARCA3-WORK-02"),
     plugin("values-of-the-run-before", "ARCA3-WORK-02"),
     plugin("run-id-in-lower-case", "ARCA3-WORK-01"),
     plugin("absent-becomes-null", "ARCA3-WORK-02"),

@@ -8,7 +8,7 @@ use super::{Datum, Generated, Mismatch, MismatchKind, brief};
 /// How values are compared.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Compare {
-    /// By type, as CBOR does: `1` is not `1.0`.
+    /// By type, as CBOR does: `1` is not `1.0`, and `-0.0` is not `0.0`.
     Typed,
     /// Numbers by value, as JSON does.
     #[default]
@@ -46,7 +46,10 @@ pub(super) fn same(wanted: &Datum, got: &Datum, compare: Compare) -> bool {
         (Datum::Map(a, _), Datum::Map(b, _)) => same_maps(a, b, compare),
         (Datum::Tag(a, _, x), Datum::Tag(b, _, y)) => a == b && same(x, y, compare),
         (Datum::Int(a), Datum::Int(b)) => a.value() == b.value(),
-        (Datum::Float(a, _), Datum::Float(b, _)) => a == b || (a.is_nan() && b.is_nan()),
+        (Datum::Float(a, _), Datum::Float(b, _)) => {
+            let keeps_sign = compare == Compare::ByValue || a.is_sign_negative() == b.is_sign_negative();
+            a == b && keeps_sign || a.is_nan() && b.is_nan()
+        }
         (Datum::Int(int), Datum::Float(float, _)) | (Datum::Float(float, _), Datum::Int(int))
             if compare == Compare::ByValue =>
         {
@@ -128,4 +131,19 @@ fn difference_of_maps(wanted: &[(Datum, Datum)], got: &[(Datum, Datum)], compare
     let further = got.iter().find(|(key, _)| value_of(wanted, key, compare).is_none());
     let (key, value) = further.unwrap_or(&got[0]);
     Mismatch::new(MismatchKind::Extra, "no such key", brief(value)).under(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_json_knows_one_zero() {
+        for (wanted, got) in [(0.0, -0.0), (-0.0, 0.0)] {
+            let told = equal(&Datum::from(wanted), &Datum::from(got), Compare::Typed);
+            assert_eq!(told.expect_err("another sign").got, format!("{got:?}"));
+            assert_eq!(equal(&Datum::from(wanted), &Datum::from(got), Compare::ByValue), Ok(()));
+        }
+        assert_eq!(equal(&Datum::from(f64::NAN), &Datum::from(-f64::NAN), Compare::Typed), Ok(()));
+    }
 }

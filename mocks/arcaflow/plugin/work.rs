@@ -198,6 +198,10 @@ impl Plugin {
                 Some(value) => replace(data, "data", Datum::from(value as f64 as i64)),
                 None => data,
             },
+            ("zeros-lose-their-sign", "any") => match data.get("data") {
+                Some(Datum::Float(value, _)) if *value == 0.0 => replace(data, "data", Datum::from(0.0)),
+                _ => data,
+            },
             ("text-cut-at-64k", "echo") => {
                 let text = data.get("message").and_then(Datum::as_text).unwrap_or_default();
                 let cut: String = text.chars().take(65_536).collect();
