@@ -48,8 +48,6 @@ pub struct Chart {
     notes: VecDeque<Note>,
     /// The time and number of the event that is being taken.
     now: (Nanos, u64),
-    /// How many were dropped.
-    dropped: usize,
 }
 
 /// What becomes an [`Entry`] if somebody reads it; most exchanges nobody ever reads.
@@ -128,9 +126,8 @@ impl Chart {
         if !leave.contains(&true) {
             leave.iter_mut().take(VERY_FIRST).for_each(|leaves| *leaves = true);
         }
-        let (mut leave, before) = (leave.into_iter(), self.notes.len());
+        let mut leave = leave.into_iter();
         self.notes.retain(|_| !leave.next().unwrap_or(false));
-        self.dropped += before - self.notes.len();
     }
 
     fn push(&mut self, lane: String, way: char, said: Said, bytes: Start) {
