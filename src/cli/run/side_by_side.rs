@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZero;
 use std::sync::atomic::Ordering;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use super::Args;
 use super::prepare::Run;
@@ -54,7 +54,8 @@ fn together(runs: &[Run], at_once: usize, tell: &mut Tell<'_>) -> Vec<Counts> {
         std::thread::scope(|scope| {
             for (nth, run) in runs.iter().enumerate() {
                 let telling = &telling;
-                scope.spawn(move || play(run, pool, &mut |event| locked(telling).take(nth, event)));
+                let told = || telling.lock().unwrap_or_else(PoisonError::into_inner);
+                scope.spawn(move || play(run, pool, &mut |event| told().take(nth, event)));
             }
         });
     });
@@ -84,10 +85,6 @@ impl Telling<'_, '_> {
             }
         }
     }
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Runs one plan and lays the baseline over what comes of it.
