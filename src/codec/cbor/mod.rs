@@ -62,6 +62,16 @@ impl Partial {
         self.left -= there as u64;
         there
     }
+
+    /// As [`Self::take`] of what stands from `at` on, without other memory: its bytes stay in the buffer, and what is
+    /// behind them gets a new one.
+    fn own(&mut self, buffer: &mut Vec<u8>, at: usize) {
+        let left = usize::try_from(self.left).unwrap_or(usize::MAX);
+        let rest = buffer.split_off(buffer.len().min(left.saturating_add(at)));
+        buffer.drain(..at);
+        self.bytes = std::mem::replace(buffer, rest);
+        self.left -= self.bytes.len() as u64;
+    }
 }
 
 /// One step of the scanner.
@@ -178,7 +188,15 @@ impl Cbor {
 
     fn continue_string(&mut self) -> Result<Step, String> {
         let Some(partial) = &mut self.string else { return Ok(Step::Again) };
-        self.at += partial.take(&self.buffer[self.at..]);
+        let there = self.buffer.len() - self.at;
+        let is_most = there as u64 / 2 <= partial.left && self.at < there;
+        if partial.bytes.is_empty() && there >= GENEROUS && is_most {
+            partial.own(&mut self.buffer, self.at);
+            self.base += (self.at + partial.bytes.len()) as u64;
+            self.at = 0;
+        } else {
+            self.at += partial.take(&self.buffer[self.at..]);
+        }
         if partial.left > 0 {
             return Ok(Step::Starved);
         }
@@ -502,6 +520,25 @@ mod tests {
             let room = codec.string.as_ref().map(|partial| partial.bytes.capacity());
             assert!(room.is_some_and(|room| come <= room && room <= 2 * come + GENEROUS), "{come}: {room:?}");
         }
+    }
+
+    #[test]
+    fn a_long_string_keeps_the_buffer_that_it_came_in() {
+        let long = |text: &str| Datum::text(text.repeat(2 * GENEROUS));
+        let items = [Datum::array([Datum::from(7_u64), long("a"), long("é")]), long("b"), Datum::Null];
+        let bytes: Vec<u8> = items.iter().flat_map(bytes_of).collect();
+        let whole = decode_all(&mut Cbor::default(), [&bytes[..]]);
+        assert_eq!(
+            whole.messages.iter().map(|message| &message.datum).collect::<Vec<_>>(),
+            Vec::from_iter(&items)
+        );
+        assert_eq!(whole, decode_all(&mut Cbor::default(), bytes.chunks(1000)));
+
+        let mut codec = Cbor::default();
+        codec.feed(&bytes_of(&items[1]));
+        let buffer = codec.buffer.as_ptr();
+        let Some(Ok(Message { datum: Datum::Text(text, _), .. })) = codec.next() else { panic!("no text") };
+        assert_eq!(text.as_ptr(), buffer);
     }
 
     #[test]
