@@ -1,6 +1,7 @@
 //! JSON texts as values: order and duplicates of keys are kept.
 
-use std::{fmt, io};
+use std::fmt;
+use std::io::{self, Write};
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
@@ -23,7 +24,9 @@ pub fn encode(datum: &Datum, out: &mut impl Sink) -> Result<(), String> {
     match datum {
         Datum::Null => out.bytes(b"null"),
         Datum::Bool(value) => out.bytes(if *value { b"true" } else { b"false" }),
-        Datum::Int(int) => out.bytes(int.value().to_string().as_bytes()),
+        Datum::Int(int) => {
+            write!(Writer(out), "{}", int.value()).expect("a sink takes everything");
+        }
         Datum::Float(value, _) if value.is_finite() => {
             out.bytes(serde_json::Number::from_f64(*value).expect("finite").to_string().as_bytes());
         }
