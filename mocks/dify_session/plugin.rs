@@ -152,25 +152,21 @@ impl Plugin {
         if self.is("cut-read-is-lost") && !bytes.ends_with(b"\n") {
             return;
         }
+        let mut lines = std::mem::take(&mut self.lines);
         if self.is("cut-character-is-replaced") {
-            self.lines.feed(String::from_utf8_lossy(bytes).as_bytes());
+            lines.feed(String::from_utf8_lossy(bytes).as_bytes());
         } else {
-            self.lines.feed(bytes);
+            lines.feed(bytes);
         }
-        let mut lines = Vec::new();
-        while let Some((_, line)) = self.lines.next_line() {
-            if !line.trim_ascii().is_empty() {
-                lines.push(line.to_vec());
+        let mut most = if self.is("second-of-read-is-lost") { 1 } else { usize::MAX };
+        while let Some((_, line)) = lines.next_line() {
+            let is_read = !line.trim_ascii().is_empty() && most > 0;
+            if is_read && !self.holds_back(line) {
+                self.line(line, out);
             }
+            most -= usize::from(is_read);
         }
-        if self.is("second-of-read-is-lost") {
-            lines.truncate(1);
-        }
-        for line in lines {
-            if !self.holds_back(&line) {
-                self.line(&line, out);
-            }
-        }
+        self.lines = lines;
     }
 
     fn line(&mut self, line: &[u8], out: &mut Acting<'_>) {

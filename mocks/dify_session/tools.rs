@@ -92,7 +92,7 @@ fn chunks(of: &Parameters<'_>) -> Result<Deed, String> {
     let message = |number: usize| {
         let head = format!("{number}:");
         let filler = "a".repeat(size.saturating_sub(head.len()));
-        text(&(head + &filler))
+        text(head + &filler)
     };
     Ok(Deed::Say { messages: (0..count).map(message).collect(), gap })
 }

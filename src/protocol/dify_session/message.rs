@@ -9,7 +9,7 @@ pub fn heartbeat() -> Value {
 
 /// A message of a registration over a debug connection.
 pub fn register(kind: &str, data: Value) -> Value {
-    json!({"type": kind, "data": data})
+    with_data(json!({"type": kind}), data)
 }
 
 /// The plugin could not use a line.
@@ -19,7 +19,7 @@ pub fn unusable(why: &str) -> Value {
 
 /// A message of a session; `kind` is stream, end, error or invoke.
 pub fn session(id: &str, kind: &str, data: Value) -> Value {
-    json!({"event": "session", "session_id": id, "data": {"type": kind, "data": data}})
+    with_data(json!({"event": "session", "session_id": id}), with_data(json!({"type": kind}), data))
 }
 
 /// What a tool raised.
@@ -28,21 +28,30 @@ pub fn failure(kind: &str, message: &str) -> Value {
 }
 
 /// A tool's message of one text.
-pub fn text(text: &str) -> Value {
-    json!({"type": "text", "message": {"text": text}, "meta": null})
+pub fn text(text: impl Into<String>) -> Value {
+    let mut message = json!({"type": "text", "message": {}, "meta": null});
+    message["message"]["text"] = Value::String(text.into());
+    message
 }
 
 /// A line of the daemon: `event` is request or backwards_response.
 pub fn to_plugin(session: &str, event: &str, data: Value) -> Value {
-    json!({
+    let message = json!({
         "session_id": session, "conversation_id": null, "message_id": null, "app_id": null, "endpoint_id": null,
-        "context": null, "event": event, "data": data,
-    })
+        "context": null, "event": event,
+    });
+    with_data(message, data)
 }
 
 /// An answer to a call back; `event` is response, error or end.
 pub fn backwards(id: &str, event: &str, message: &str, data: Value) -> Value {
-    json!({"backwards_request_id": id, "event": event, "message": message, "data": data})
+    with_data(json!({"backwards_request_id": id, "event": event, "message": message}), data)
+}
+
+/// A message with its data, which `json!` would copy.
+fn with_data(mut message: Value, data: Value) -> Value {
+    message["data"] = data;
+    message
 }
 
 /// A value as bytes.
