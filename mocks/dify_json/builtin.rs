@@ -56,7 +56,7 @@ pub(super) fn look_up(catalogue: &[Datum], kind: &str, action: &str, request: &D
 }
 
 /// Runs a request to a catalogued action.
-pub(super) fn run(kind: &str, action: &str, request: &Datum) -> Vec<Item> {
+pub(super) fn run(kind: &str, action: &str, request: Datum) -> Vec<Item> {
     match (kind, action) {
         ("tool", "invoke_tool") => invoke(request),
         ("tool", "validate_tool_credentials") => done([Datum::map([("result", Datum::from(true))])]),
@@ -64,19 +64,22 @@ pub(super) fn run(kind: &str, action: &str, request: &Datum) -> Vec<Item> {
     }
 }
 
-fn invoke(request: &Datum) -> Vec<Item> {
+fn invoke(mut request: Datum) -> Vec<Item> {
     let text_of =
         |of: &Datum, key: &str| of.get(key).and_then(Datum::as_text).unwrap_or_default().into_owned();
-    let none = Datum::map::<String>([]);
-    let params = request.get("tool_parameters").unwrap_or(&none);
-    let text = |key: &str| text_of(params, key);
-    let millis = |key: &str| number(params, key).max(0.0).mul_add(1000.0, 0.0) as u64;
-    if text_of(request, "provider") != "plugfest" {
-        return fail("ValueError", format!("there is no provider `{}`", text_of(request, "provider")));
+    let mut params = request.take("tool_parameters").unwrap_or_else(|| Datum::map::<String>([]));
+    if text_of(&request, "provider") != "plugfest" {
+        return fail("ValueError", format!("there is no provider `{}`", text_of(&request, "provider")));
     }
-    match text_of(request, "tool").as_str() {
-        "echo" => done([message("text", "text", params.get("text").cloned().unwrap_or(Datum::Null))]),
-        "chunks" => chunks(number(params, "count") as u64, number(params, "size") as u64, millis("gap")),
+    let tool = text_of(&request, "tool");
+    if tool == "echo" {
+        return done([message("text", "text", params.take("text").unwrap_or(Datum::Null))]);
+    }
+    let text = |key: &str| text_of(&params, key);
+    let number = |key: &str| number(&params, key);
+    let millis = |key: &str| number(key).max(0.0).mul_add(1000.0, 0.0) as u64;
+    match tool.as_str() {
+        "chunks" => chunks(number("count") as u64, number("size") as u64, millis("gap")),
         "fail" => fail("ValueError", text("message")),
         "sleep" => later(millis("seconds"), "slept"),
         "spin" => later(millis("seconds"), "spun"),

@@ -10,6 +10,7 @@ use crate::actor::{Act, ActId, Actor, CloseHow, Exit, Nanos, Part, SECOND, What,
 use crate::codec::lines::Lines;
 use crate::datum::Datum;
 use crate::mocks::dify_json::builtin::{self, Entry, Yield};
+use crate::mocks::dify_json::message;
 use crate::mocks::dify_json::mutants::is_mutant;
 use crate::mocks::plugin::Plugin;
 use crate::mocks::{Acting, Role, actor, flag, option};
@@ -208,9 +209,9 @@ impl Server {
         if let Some(client) = self.clients.get_mut(&wire) {
             client.ended = true;
             let (_, rest) = client.lines.rest();
-            let rest = rest.to_vec();
-            if !rest.trim_ascii().is_empty() && self.state == State::Serving {
-                self.line(wire, &rest, out);
+            let request = (!rest.is_empty() && self.state == State::Serving).then(|| message::request(rest));
+            if let Some(request) = request {
+                self.line(wire, request, out);
             }
             if drops {
                 self.calls.retain(|_, call| call.client != wire);

@@ -5,7 +5,7 @@ use crate::actor::WireId;
 use crate::datum::Datum;
 use crate::mocks::Acting;
 use crate::mocks::dify_json::builtin::{self, Yield};
-use crate::mocks::dify_json::message::{self, Fault};
+use crate::mocks::dify_json::message::{self, Fault, FaultKind};
 
 /// The longest request, as of the deployed tool (run.go, line 64).
 const LONGEST: usize = 15 << 20;
@@ -13,14 +13,15 @@ const LONGEST: usize = 15 << 20;
 impl Server {
     pub(super) fn read_lines(&mut self, wire: WireId, out: &mut Acting<'_>) {
         let over_tcp = self.settings.over_tcp && wire == WireId::STDIO;
+        let most = self.longest();
         while self.state == State::Serving && !over_tcp {
             let Some(client) = self.clients.get_mut(&wire).filter(|client| !client.deaf) else { return };
             let Some((_, line)) = client.lines.next_line() else { return self.limit(wire, out) };
-            let line = line.to_vec();
-            match std::mem::take(&mut client.skips) {
-                true => {}
-                false if line.len() > self.longest() => self.refuse_long(wire, out),
-                false => self.line(wire, &line, out),
+            let request = (line.len() <= most).then(|| message::request(line));
+            match (std::mem::take(&mut client.skips), request) {
+                (true, _) => {}
+                (false, None) => self.refuse_long(wire, out),
+                (false, Some(request)) => self.line(wire, request, out),
             }
         }
     }
@@ -51,13 +52,10 @@ impl Server {
         out.write(wire, message::error("", &text));
     }
 
-    pub(super) fn line(&mut self, wire: WireId, line: &[u8], out: &mut Acting<'_>) {
-        if line.trim_ascii().is_empty() {
-            self.be_deaf_if("blank-line-ends", wire);
-            return;
-        }
-        let request = message::request(line);
+    /// What a line says was read.
+    pub(super) fn line(&mut self, wire: WireId, request: Result<Datum, Fault>, out: &mut Acting<'_>) {
         let id = match &request {
+            Err(Fault { kind: FaultKind::Blank, .. }) => return self.be_deaf_if("blank-line-ends", wire),
             Ok(request) => message::text(request, "invoke_id"),
             Err(fault) => fault.id.clone(),
         };
@@ -90,10 +88,11 @@ impl Server {
 
     fn bad_line(&mut self, wire: WireId, fault: &Fault, out: &mut Acting<'_>) {
         match fault.kind {
-            message::FaultKind::NoJson => self.be_deaf_if("malformed-line-ends", wire),
-            message::FaultKind::NoText => self.be_deaf_if("bad-utf8-ends", wire),
-            message::FaultKind::NoObject => self.be_deaf_if("other-json-ends", wire),
-            message::FaultKind::Field(field) => {
+            FaultKind::Blank => {}
+            FaultKind::NoJson => self.be_deaf_if("malformed-line-ends", wire),
+            FaultKind::NoText => self.be_deaf_if("bad-utf8-ends", wire),
+            FaultKind::NoObject => self.be_deaf_if("other-json-ends", wire),
+            FaultKind::Field(field) => {
                 if self.is("wrong-field-ends-server") {
                     return self.leave(1, out);
                 }
@@ -109,14 +108,14 @@ impl Server {
             }
         }
         let text = match fault.kind {
-            message::FaultKind::Field(_) => fault.why.clone(),
+            FaultKind::Field(_) => fault.why.clone(),
             _ if self.is("own-words-for-no-json") => fault.why.clone(),
             _ => format!("unmarshal json failed: {}", fault.why),
         };
         out.write(wire, message::error(&fault.id, &text));
     }
 
-    pub(super) fn invoke(&mut self, wire: WireId, request: Datum, out: &mut Acting<'_>) {
+    pub(super) fn invoke(&mut self, wire: WireId, mut request: Datum, out: &mut Acting<'_>) {
         let text = |key| message::text(&request, key);
         let (id, kind, action) = (text("invoke_id"), text("type"), text("action"));
         let id = if self.is("id-in-lower-case") { id.to_lowercase() } else { id };
@@ -135,14 +134,14 @@ impl Server {
         self.next_session += 1;
         let session = self.next_session;
         self.calls.insert(session, Call { client: wire, id });
-        let body = request.get("request").cloned().unwrap_or(Datum::Null);
+        let body = request.take("request").unwrap_or(Datum::Null);
         let body = if self.is("missing-fields-filled-in") { self.filled(&kind, &action, body) } else { body };
         if self.settings.python.is_some() {
             return self.plugin.request(session, &kind, &action, &body, out);
         }
         let (kind, action) = self.overridden(kind, action, &body);
         let items = match self.catalogue.as_slice() {
-            [] => builtin::run(&kind, &action, &body),
+            [] => builtin::run(&kind, &action, body),
             table => builtin::look_up(table, &kind, &action, &body),
         };
         for item in items {
