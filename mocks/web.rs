@@ -85,8 +85,8 @@ impl Outgoing {
 }
 
 /// The bytes of a body; none where there was none.
-pub(in crate::mocks) fn body_bytes(body: Option<&Datum>) -> Vec<u8> {
-    body.and_then(Datum::as_bytes).unwrap_or_default().into_owned()
+pub(in crate::mocks) fn body_bytes(body: Option<Datum>) -> Vec<u8> {
+    body.and_then(Datum::into_bytes).unwrap_or_default()
 }
 
 /// The first value of a header, its name in lower case.

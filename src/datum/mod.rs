@@ -209,6 +209,14 @@ impl Datum {
         }
     }
 
+    /// As [`Self::as_bytes`]; what is whole already is moved.
+    pub fn into_bytes(self) -> Option<Vec<u8>> {
+        match self {
+            Self::Bytes(bytes, _) => Some(bytes),
+            other => other.as_bytes().map(Cow::into_owned),
+        }
+    }
+
     /// The entries of a map.
     pub fn as_map(&self) -> Option<&[(Datum, Datum)]> {
         match self {

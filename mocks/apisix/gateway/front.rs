@@ -1,6 +1,7 @@
 //! The HTTP side: clients in front, the upstream behind.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use super::caller::Moment;
 use super::deviation;
@@ -139,7 +140,7 @@ impl Front {
             match next {
                 Ok(message) if message.kind == Kind::Head => client.head = Some(message.datum),
                 Ok(message) if message.kind == Kind::Message => {
-                    client.body = message.datum.as_bytes().unwrap_or_default().into_owned();
+                    client.body = message.datum.into_bytes().unwrap_or_default();
                 }
                 Ok(_) => {
                     let (Some(head), body) = (client.head.take(), std::mem::take(&mut client.body)) else {
@@ -184,7 +185,7 @@ impl Front {
             }
             Err(_) if self.degrades && self.mutant != "never-degrades" => {
                 if self.mutant == "degraded-body-is-lost" {
-                    whole.exchange.body.clear();
+                    whole.exchange.body = Arc::default();
                 }
                 Outcome::Forward(whole.exchange.request.clone())
             }
@@ -256,7 +257,7 @@ impl Front {
                     forward.head = (status >= 200).then_some(message.datum);
                 }
                 Ok(message) if message.kind == Kind::Message => {
-                    forward.body = message.datum.as_bytes().unwrap_or_default().into_owned();
+                    forward.body = message.datum.into_bytes().unwrap_or_default();
                 }
                 Ok(_) if forward.head.is_some() => return self.upstream_answered(wire, at),
                 Ok(_) => {}
@@ -370,7 +371,7 @@ fn list(values: &[String]) -> Datum {
 }
 
 fn upstream_request(whole: &Whole, request: &Request, path: &str, host: &str, mutant: &str) -> Payload {
-    let mut body = request.body.clone().unwrap_or_else(|| whole.exchange.body.clone());
+    let mut body = request.body.clone().unwrap_or_else(|| whole.exchange.body.to_vec());
     if mutant == "new-body-has-the-old-length" {
         body.resize(whole.exchange.body.len(), b' ');
     }

@@ -42,7 +42,7 @@ pub(super) fn told(
 
 fn request_text(exchange: &Exchange, request: &Request) -> String {
     let head = head_of(request, &target_of(exchange, request));
-    let body = request.body.clone().unwrap_or_else(|| exchange.body.clone());
+    let body = request.body.clone().unwrap_or_else(|| exchange.body.to_vec());
     let body = (!body.is_empty()).then(|| Payload::from(body));
     shown(request_bytes(&head, "", body, &|_| None))
 }

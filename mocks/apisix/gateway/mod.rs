@@ -9,6 +9,7 @@ mod question;
 mod spawned;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use caller::{Caller, Done, Moment, TIMEOUT};
 use front::Front;
@@ -254,7 +255,7 @@ impl Gateway {
         let Purpose::ByHand { exchange, .. } = &mut self.purpose else { return };
         match value {
             Value::File(bytes) => {
-                exchange.body.clone_from(&bytes.0);
+                exchange.body = Arc::new(bytes.0.clone());
                 let length = bytes.0.len().to_string();
                 exchange.request.headers.insert("content-length".into(), vec![length]);
                 self.caller.begin((**exchange).clone(), at);

@@ -1,6 +1,7 @@
 //! What a call says of the request, and the answers to the runner's questions about it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::datum::Datum;
 use crate::mocks::percent;
@@ -18,7 +19,7 @@ pub(super) struct Exchange {
     /// The arguments in the order of the query.
     pub args: Vec<(String, Option<String>)>,
     /// The body; the call does not say it.
-    pub body: Vec<u8>,
+    pub body: Arc<Vec<u8>>,
     /// Variables that win over those of the request.
     pub vars: BTreeMap<String, String>,
 }
@@ -53,7 +54,7 @@ impl Exchange {
         for (name, value) in &args {
             request.args.entry(name.clone()).or_default().push(value.clone());
         }
-        let vars = vars.clone();
+        let (body, vars) = (Arc::new(body), vars.clone());
         Self { request, address, target: target.into(), args, body, vars }
     }
 
@@ -150,7 +151,7 @@ pub(super) fn answer(
             })
         }
         (Some("ReqBody"), _) if mutant == "body-is-not-told" => Ok(None),
-        (Some("ReqBody"), _) => Ok(Some(exchange.body.clone()).filter(|body| !body.is_empty())),
+        (Some("ReqBody"), _) => Ok(Some(exchange.body.to_vec()).filter(|body| !body.is_empty())),
         // There is no response yet.
         (Some("RespBody"), _) => Ok(None),
         _ if mutant == "unknown-question-is-answered" => Ok(None),

@@ -35,7 +35,7 @@ impl Daemon {
         }
         while let Some(next) = self.conn(wire).and_then(Requests::next) {
             match next {
-                Ok((head, body)) => self.transaction(wire, &head, &body_bytes(body.as_ref()), out),
+                Ok((head, body)) => self.transaction(wire, &head, &body_bytes(body), out),
                 Err(why) => {
                     out.write(wire, refusal(400, &why));
                     return self.transaction_left(wire, out);

@@ -149,7 +149,7 @@ impl Plugin {
             }
             let Some(conn) = web.conns.get_mut(&wire) else { return };
             match conn.requests.next() {
-                Some(Ok((head, body))) => self.asked(wire, &head, &body_bytes(body.as_ref()), out),
+                Some(Ok((head, body))) => self.asked(wire, &head, &body_bytes(body), out),
                 Some(Err(why)) => {
                     out.write(wire, refusal(400, &why));
                     return self.leave(wire, out);
