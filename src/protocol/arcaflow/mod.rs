@@ -21,10 +21,10 @@ use crate::datum::Datum;
 /// What is wrong with the value.
 pub fn check(name: &str, datum: &Datum) -> Result<(), String> {
     match name {
-        "schema" => schema::Schema::read(datum).map(|_| ()).map_err(|fault| fault.to_string()),
-        "cancel_handlers" => {
-            schema::Schema::read(datum).map_err(|fault| fault.to_string()).and_then(cancel_handlers)
-        }
+        "schema" => schema::Schema::known(datum).map(|_| ()).map_err(|fault| fault.to_string()),
+        "cancel_handlers" => schema::Schema::known(datum)
+            .map_err(|fault| fault.to_string())
+            .and_then(|it| cancel_handlers(&it)),
         "document_hello" => document::hello(datum),
         "portable" => portable::check(datum),
         "shallow" => shallow(datum, 1),
@@ -55,7 +55,7 @@ fn distinct_keys(datum: &Datum) -> Result<(), String> {
 }
 
 /// A handler `cancel` takes the object `cancelInput`, which demands nothing; else engines never use it.
-fn cancel_handlers(schema: schema::Schema) -> Result<(), String> {
+fn cancel_handlers(schema: &schema::Schema) -> Result<(), String> {
     for (id, step) in &schema.steps {
         let Some(input) = step.signal_handlers.get("cancel") else { continue };
         let demands = input.root().properties.values().any(|property| property.required);

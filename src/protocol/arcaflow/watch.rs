@@ -1,5 +1,7 @@
 //! Checks that remember what came before.
 
+use std::sync::Arc;
+
 use super::schema::{Fault, Schema};
 use crate::datum::{Bindings, Datum, Kind, View};
 use crate::protocol::Watch;
@@ -8,7 +10,7 @@ use crate::protocol::Watch;
 ///
 /// Source: arcalot/arcaflow-plugin-sdk-python 0.14.3, arcaflow_plugin_sdk/schema.py, call_step.
 pub(super) struct ResultsFit {
-    schema: Option<Schema>,
+    schema: Option<Arc<Schema>>,
     /// Whether results have no envelope (v1, document).
     bare: bool,
 }
@@ -23,11 +25,11 @@ impl Watch for ResultsFit {
     fn see(&mut self, view: View<'_>, _: &Bindings) -> Result<(), String> {
         let (Kind::Message, Some(message)) = (view.kind, view.datum) else { return Ok(()) };
         if let Some(schema) = message.get("schema") {
-            self.schema = Schema::read(schema).ok();
+            self.schema = Schema::known(schema).ok();
             return Ok(());
         }
         if let Some(steps) = message.get("steps").filter(|_| self.bare) {
-            self.schema = Schema::read(&super::document::deployed(steps)).ok();
+            self.schema = Schema::known(&super::document::deployed(steps)).ok();
             return Ok(());
         }
         let is_result = message.get("id").and_then(Datum::as_int) == Some(2);

@@ -27,6 +27,7 @@ pub use units::Units;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::datum::{Datum, Path};
 use field::{Fields, identifier};
@@ -127,6 +128,21 @@ impl Schema {
         let fields = Fields::of(datum, &["steps"])?;
         let steps = fields.map("steps", |id, step| Ok((identifier(id)?, Step::read(step)?)))?;
         Ok(Self { steps: steps.ok_or_else(|| Fault::new("`steps` is missing"))? })
+    }
+
+    /// As [`Self::read`]; the last one that was read is kept, since all cases of a run see the hello of one subject.
+    ///
+    /// # Errors
+    /// The first place at which the deployed engine would refuse it.
+    pub fn known(datum: &Datum) -> Read<Arc<Self>> {
+        static LAST: Mutex<Option<(Datum, Arc<Schema>)>> = Mutex::new(None);
+        let last = || LAST.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, schema)) = last().as_ref().filter(|(same, _)| same == datum) {
+            return Ok(schema.clone());
+        }
+        let schema = Arc::new(Self::read(datum)?);
+        *last() = Some((datum.clone(), schema.clone()));
+        Ok(schema)
     }
 }
 
