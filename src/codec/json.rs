@@ -30,19 +30,16 @@ pub fn encode(datum: &Datum, out: &mut impl Sink) -> Result<(), String> {
         Datum::Float(value, _) if value.is_finite() => {
             out.bytes(serde_json::Number::from_f64(*value).expect("finite").to_string().as_bytes());
         }
-        Datum::Gen(generated) if generated.kind() == "text" => {
-            let plain = |text: &str| text.bytes().all(|byte| byte >= 0x20 && byte != b'"' && byte != b'\\');
-            match generated {
-                crate::datum::Generated::Repeat(unit, _) if !plain(unit) => {
-                    return encode(&Datum::text(datum.as_text().unwrap_or_default()), out);
-                }
-                _ => {
-                    out.bytes(b"\"");
-                    out.generated(generated);
-                    out.bytes(b"\"");
-                }
+        Datum::Gen(generated) if generated.kind() == "text" => match generated {
+            Generated::Repeat(unit, _) if !is_plain(unit) => {
+                return encode(&Datum::text(datum.as_text().unwrap_or_default()), out);
             }
-        }
+            _ => {
+                out.bytes(b"\"");
+                out.generated(generated);
+                out.bytes(b"\"");
+            }
+        },
         Datum::Array(items, _) => {
             out.bytes(b"[");
             for (n, item) in items.iter().enumerate() {
@@ -103,7 +100,19 @@ impl Sink for Count {
 }
 
 fn quote(text: &str, out: &mut impl Sink) {
-    serde_json::to_writer(Writer(out), text).expect("a text is JSON, and a sink takes everything");
+    if is_plain(text) {
+        out.bytes(b"\"");
+        out.bytes(text.as_bytes());
+        out.bytes(b"\"");
+    } else {
+        serde_json::to_writer(Writer(out), text).expect("a text is JSON, and a sink takes everything");
+    }
+}
+
+/// Whether a text stands in JSON as it is. Blocks are looked at whole, which takes many bytes at once.
+fn is_plain(text: &str) -> bool {
+    let is_odd = |byte: &u8| (*byte < 0x20) | (*byte == b'"') | (*byte == b'\\');
+    text.as_bytes().chunks(256).all(|block| !block.iter().fold(false, |odd, byte| odd | is_odd(byte)))
 }
 
 /// A sink, as a writer.
