@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-/// About how many bytes are compared at once.
+/// About how many bytes are copied or compared at once.
 const BLOCK: usize = 16 << 10;
 
 /// A text or byte string given by a rule: `$gen(text, n)`, `$gen(bytes, n)`, `$gen(repeat, "xy", n)`.
@@ -49,12 +49,13 @@ impl Generated {
         let period = self.period();
         let phase = (start % period.len().max(1) as u64) as usize;
         out.reserve(length);
-        // What was copied is copied again, twice as much each time.
+        // What was copied is copied again, twice as much each time while that is near.
         let (end, first) = (out.len() + length, out.len());
+        let most = BLOCK.next_multiple_of(period.len().max(1));
         out.extend(period.iter().cycle().skip(phase).take(length.min(period.len())));
         while out.len() < end && out.len() > first {
             let copied = out.len() - first;
-            out.extend_from_within(first..first + copied.min(end - out.len()));
+            out.extend_from_within(first..first + copied.min(most).min(end - out.len()));
         }
     }
 
