@@ -19,6 +19,18 @@ fn accept(properties: &str, value: &str) -> Result<String, String> {
 }
 
 #[test]
+fn another_schema_is_not_taken_for_the_one_before() {
+    let hello = |id: &str| parse_datum(&format!(r#"{{"steps": {{{id}}}}}"#)).expect("a value");
+    let step = r#""a": {"id": "a", "input": {"objects": {"o": {"id": "o", "properties": {}}}, "root": "o"}, "outputs": {}}"#;
+    let (one, other) = (hello(step), hello(&step.replace("\"a\"", "\"b\"")));
+    let steps = |datum| Vec::from_iter(Schema::known(datum).expect("a schema").steps.keys().cloned());
+    for (datum, id) in [(&one, "a"), (&one, "a"), (&other, "b"), (&one, "a")] {
+        assert_eq!(steps(datum), [id]);
+        assert!(Schema::known(&hello(r#""a": 1"#)).is_err());
+    }
+}
+
+#[test]
 fn literals_of_workflows_are_converted() {
     let properties = r#"{"i": {"type": {"type_id": "integer"}}, "b": {"type": {"type_id": "bool"}}}"#;
     assert_eq!(accept(properties, r#"{"i": "5", "b": "yes"}"#).as_deref(), Ok(r#"{"i": 5, "b": true}"#));
