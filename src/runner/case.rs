@@ -11,6 +11,7 @@ use super::Options;
 use super::draft::Draft;
 use super::event::{CaseResult, Judged, Verdict};
 use super::pauses::Pausing;
+use super::spare::Spare;
 use crate::actor::Given;
 use crate::plan::{Case, level};
 use crate::play::{Breach, LaneSource, Play, Script};
@@ -28,7 +29,7 @@ pub enum Vehicle {
     Process,
 }
 
-/// The folder of a case below that of its run.
+/// A path below the folder of a run that stands for one case alone.
 pub fn case_folder(run: &Path) -> PathBuf {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     run.join(format!("c{}", NEXT.fetch_add(1, Ordering::Relaxed)))
@@ -43,27 +44,29 @@ pub(super) fn play(
     case: &Case,
     script: &Arc<Script>,
     options: &Options,
+    spare: &Spare,
     runtime: Option<&tokio::runtime::Runtime>,
 ) -> CaseResult {
     let begun = Instant::now();
-    let folder = case_folder(&options.folder);
-    let transcript = folder.with_extension("jsonl");
+    let own = case_folder(&options.folder);
+    let transcript = own.with_extension("jsonl");
+    let folder = (options.vehicle == Vehicle::Process).then(|| spare.take(&own));
     let header = || Header::new(suite, script).line();
     let mut draft = Draft::new(&transcript, &script.subject.secrets, &header, &HELD);
     let mut pauses = 0;
-    let played = catch_unwind(AssertUnwindSafe(|| match (&options.vehicle, runtime) {
-        (Vehicle::Simulator(faults), _) => {
+    let played = catch_unwind(AssertUnwindSafe(|| match (&options.vehicle, &folder, runtime) {
+        (Vehicle::Simulator(faults), ..) => {
             let mut pausing = Pausing::new(&mut draft);
             let played = simulate(script, faults.clone(), &mut pausing);
             pauses = pausing.pauses;
             played
         }
-        (Vehicle::Process, Some(runtime)) => runtime.block_on(shell(script, options, &folder, &mut draft)),
-        (Vehicle::Process, None) => Err("no runtime could be made".into()),
+        (Vehicle::Process, Some(Ok(folder)), Some(runtime)) => {
+            runtime.block_on(shell(script, options, (folder, &own), &mut draft))
+        }
+        (Vehicle::Process, Some(Err(why)), _) => Err(why.clone()),
+        (Vehicle::Process, ..) => Err("no runtime could be made".into()),
     }));
-    if options.vehicle == Vehicle::Process {
-        let _ = std::fs::remove_dir_all(&folder);
-    }
     let mut result = CaseResult::not_played(case, Verdict::Pass, "");
     result.millis = begun.elapsed().as_millis() as u64;
     match played {
@@ -90,6 +93,11 @@ pub(super) fn play(
         }
     }
     store(draft, &mut result, &transcript);
+    if let Some(Ok(folder)) = folder {
+        let is_good =
+            result.verdict == Verdict::Pass && result.findings.is_empty() && result.notes.is_empty();
+        spare.give_back(folder, is_good);
+    }
     result
 }
 
@@ -144,11 +152,14 @@ fn simulate(script: &Arc<Script>, faults: Faults, record: &mut impl Record) -> R
     }
 }
 
-/// The world in which a case is played.
-pub(super) fn world(script: &Script, options: &Options, folder: &Path) -> Result<Shell, String> {
-    std::fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+/// The world in which a case is played, in a folder that is there and under the path that stands for the case.
+pub(super) fn world(
+    script: &Script,
+    options: &Options,
+    (folder, own): (&Path, &Path),
+) -> Result<Shell, String> {
     let mut world = Shell::new(folder.to_path_buf());
-    world.marker = Some(marker(folder));
+    world.marker = Some(marker(own));
     world.seed = script.knobs.seed;
     world.gap = Duration::from_nanos(script.time("gap"));
     world.given = given(script, folder);
@@ -163,11 +174,11 @@ pub(super) fn world(script: &Script, options: &Options, folder: &Path) -> Result
 async fn shell(
     script: &Arc<Script>,
     options: &Options,
-    folder: &Path,
+    place: (&Path, &Path),
     record: &mut impl Record,
 ) -> Result<Play, String> {
     let mut play = Play::new(script.clone());
-    let world = world(script, options, folder)?;
+    let world = world(script, options, place)?;
     world.run(&mut play, record).await;
     if script.subject.attach.is_none() {
         super::stop::stop(&script.subject, &world.given.values).await?;
@@ -175,9 +186,9 @@ async fn shell(
     Ok(play)
 }
 
-/// A name that no other folder on this machine has; that of a run begins those of its cases.
-pub(super) fn marker(folder: &Path) -> String {
-    format!("{}-{}/", std::process::id(), folder.display())
+/// A name that nothing else on this machine has; that of a run begins those of its cases.
+pub(super) fn marker(path: &Path) -> String {
+    format!("{}-{}/", std::process::id(), path.display())
 }
 
 /// The program that subjects start as our relay, where it is not the one that runs.

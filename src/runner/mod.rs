@@ -7,6 +7,7 @@ mod pauses;
 mod pool;
 mod port;
 mod shared;
+mod spare;
 mod stop;
 
 pub use case::{Vehicle, case_folder, relays_run};
@@ -26,6 +27,7 @@ use tokio::runtime::Runtime;
 use crate::plan::{Case, Fate, Plan};
 use crate::scenario::Suite;
 use shared::Shared;
+use spare::Spare;
 
 /// How a run is carried out.
 #[derive(Clone, Debug)]
@@ -66,17 +68,18 @@ pub fn run_in<'env>(
     let total = plan.cases.iter().filter(|case| case.selected).count();
     tell(RunEvent::Started { suite: suite.name.clone(), cases: total });
     let mut broken = BTreeMap::new();
-    let shared = Arc::new(Shared::new(&plan.cases, options));
+    let (shared, spare) = (Arc::new(Shared::new(&plan.cases, options)), Arc::new(Spare::default()));
     let probes = plan.cases.iter().take_while(|case| case.scenario.probe).count();
     let (probes, others) = plan.cases.split_at(probes);
     for cases in [probes, others] {
         let blockers = Arc::new(broken.clone());
         let (events, told) = mpsc::channel();
         for case in cases {
-            let (events, blockers, shared) = (events.clone(), blockers.clone(), shared.clone());
+            let (events, blockers) = (events.clone(), blockers.clone());
+            let (shared, spare) = (shared.clone(), spare.clone());
             let job = move |runtime: Option<&Runtime>| {
                 let _ = events.send(RunEvent::CaseStarted { id: case.id.clone() });
-                let result = decide(suite, case, options, &shared, &blockers, runtime);
+                let result = decide(suite, case, options, &shared, &spare, &blockers, runtime);
                 let _ = events.send(RunEvent::Finished(Box::new(result)));
             };
             match case.fate {
@@ -130,6 +133,7 @@ fn decide(
     case: &Case,
     options: &Options,
     shared: &Shared<'_>,
+    spare: &Spare,
     broken: &BTreeMap<String, Verdict>,
     runtime: Option<&Runtime>,
 ) -> CaseResult {
@@ -151,13 +155,13 @@ fn decide(
         };
     }
     let Some(running) = shared.of(case, script) else {
-        return case::play(suite, case, script, options, runtime);
+        return case::play(suite, case, script, options, spare, runtime);
     };
-    let among_others = case::play(suite, case, &running.guest(script), options, runtime);
+    let among_others = case::play(suite, case, &running.guest(script), options, spare, runtime);
     let is_good = among_others.verdict == Verdict::Pass && among_others.findings.is_empty();
     if is_good && !running.has_ended() || options.stop.load(Ordering::Relaxed) {
         return among_others;
     }
     among_others.transcript.iter().for_each(|path| drop(std::fs::remove_file(path)));
-    case::play(suite, case, script, options, runtime)
+    case::play(suite, case, script, options, spare, runtime)
 }

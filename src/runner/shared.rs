@@ -163,7 +163,8 @@ fn likeness(script: &Arc<Script>) -> Option<Vec<Act>> {
 /// Starts a process and waits until it listens.
 fn start(script: &Arc<Script>, options: &Options) -> Option<Running> {
     let folder = case_folder(&options.folder);
-    let world = world(script, options, &folder).ok()?;
+    std::fs::create_dir_all(&folder).ok()?;
+    let world = world(script, options, (&folder, &folder)).ok()?;
     let value = |name: &str| world.given.values.get(name).cloned();
     let unix =
         script.lanes.iter().any(|lane| matches!(lane.source, LaneSource::Declared(Source::ConnectUnix)));
