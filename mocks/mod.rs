@@ -118,6 +118,7 @@ pub fn subject(reference: &Reference, program: &str, mutant: Option<&str>) -> cr
         driver: of.driver.map(words),
         ops: of.ops.iter().map(|(name, args)| ((*name).to_owned(), words(args))).collect(),
         capabilities: of.capabilities.iter().map(|name| (*name).to_owned()).collect(),
+        is_ours: mutant.is_none(),
         ..crate::subject::Subject::default()
     }
 }

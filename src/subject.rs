@@ -54,6 +54,8 @@ pub struct Subject {
     pub stop: Vec<String>,
     /// The folder of its file; relative commands are looked up from there upwards.
     pub folder: Option<String>,
+    /// Whether it is one of our references, of which nothing runs on once it has ended.
+    pub is_ours: bool,
 }
 
 impl Subject {
@@ -101,6 +103,7 @@ impl Subject {
             insecure: root.flag("insecure").unwrap_or(false),
             stop: words("stop"),
             folder: None,
+            is_ours: false,
         };
         if root.has("subject") {
             root.forget();

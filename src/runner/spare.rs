@@ -5,8 +5,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Folders of a run that good cases left as they were given them. To make and remove one for each case takes some file
-/// systems longer than the case, the more so the more were removed in the last minutes.
+/// Folders of a run that good cases of our references left as they were given them: of another subject something may
+/// run on unseen, and find a later case there. To make and remove one for each case takes some file systems longer than
+/// the case, the more so the more were removed in the last minutes.
 #[derive(Debug, Default)]
 pub(super) struct Spare(Mutex<Vec<PathBuf>>);
 
@@ -24,10 +25,10 @@ impl Spare {
         }
     }
 
-    /// Takes back the folder of a case that is over; what is not as it was given, or of a case that was not good, is
-    /// removed with all that is in it.
-    pub(super) fn give_back(&self, folder: PathBuf, is_good: bool) {
-        if is_good && is_as_given(&folder) {
+    /// Takes back the folder of a case that is over; what is not as it was given, or may not be used again, is removed
+    /// with all that is in it.
+    pub(super) fn give_back(&self, folder: PathBuf, may_be_used: bool) {
+        if may_be_used && is_as_given(&folder) {
             self.folders().push(folder);
         } else {
             let _ = fs::remove_dir_all(folder);
@@ -53,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_a_good_case_left_as_it_was_is_given_to_another() {
+    fn only_what_was_left_as_it_was_is_given_to_another() {
         let temp = tempfile::tempdir().expect("a folder");
         let (run, spare) = (temp.path().join("run"), Spare::default());
         let given = |name: &str| spare.take(&run.join(name)).expect("a folder");
