@@ -255,8 +255,8 @@ impl Plugin {
     fn perform(&mut self, id: &str, deed: Deed, out: &mut Acting<'_>) {
         match deed {
             Deed::Say { mut messages, gap } => {
-                if self.is("order-is-lost") && messages.len() > 10 {
-                    messages.swap(7, 8);
+                if self.is("order-is-lost") && messages.len() > 30 {
+                    messages.swap(17, 18);
                 }
                 if self.is("blob-in-one-chunk") {
                     messages = in_one_chunk(messages);
