@@ -134,10 +134,7 @@ impl Body {
 
 /// A text or bytes as they are, any other value as JSON.
 fn content(value: &Datum) -> Result<Payload, String> {
-    let as_they_are = value.as_text().is_some()
-        || value.as_bytes().is_some()
-        || matches!(value, Datum::Gen(_) | Datum::Package(_));
-    if as_they_are {
+    if matches!(value.kind(), "text" | "bytes") {
         return raw_bytes(value);
     }
     let mut payload = Payload::default();
