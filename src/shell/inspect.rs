@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::Path;
@@ -101,26 +102,56 @@ fn cpu_millis(pid: i32) -> u64 {
 
 /// The addresses on which a process listens.
 fn listening(pid: i32) -> Vec<String> {
-    let mut inodes = BTreeSet::new();
-    for entry in fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten() {
-        let target = fs::read_link(entry.path()).unwrap_or_default();
-        let text = target.to_string_lossy().into_owned();
-        inodes
-            .extend(text.strip_prefix("socket:[").and_then(|rest| rest.strip_suffix(']')).map(str::to_owned));
-    }
+    let mut inodes = sockets(pid);
     let mut found = Vec::new();
-    for line in sockets(pid, "unix", &inodes).lines().skip(1) {
-        let fields: Vec<&str> = line.split_whitespace().collect();
-        let ours = fields.get(6).is_some_and(|inode| inodes.remove(*inode));
-        if ours && fields.get(3).is_some_and(|flags| *flags == "00010000") {
-            found.push(format!("unix:{}", fields.get(7).unwrap_or(&"")));
+    for table in ["unix", "tcp", "tcp6"] {
+        // It takes the kernel long to write a table: none is read for nobody.
+        match table {
+            _ if inodes.is_empty() => break,
+            "unix" => found.extend(listening_unix(pid, &mut inodes)),
+            _ => found.extend(listening_tcp(pid, table, &inodes)),
         }
     }
-    for name in ["tcp", "tcp6"] {
-        let listening = rows(&sockets(pid, name, &inodes), 3, "0A", 9, 1, &inodes);
-        found.extend(listening.iter().filter_map(|address| Some(format!("tcp:{}", address_of(address)?))));
-    }
     found
+}
+
+/// The inodes of the sockets of a process.
+fn sockets(pid: i32) -> BTreeSet<String> {
+    let files = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    let inode = |file: fs::DirEntry| {
+        let target = fs::read_link(file.path()).unwrap_or_default();
+        Some(target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned())
+    };
+    files.filter_map(inode).collect()
+}
+
+/// The paths on which a process listens; its Unix sockets are none that need be looked for any more.
+fn listening_unix(pid: i32, inodes: &mut BTreeSet<String>) -> Vec<String> {
+    let ours = rows(pid, "unix", PAGE).filter(|row| row.get(6).is_some_and(|inode| inodes.remove(inode)));
+    let listening = ours.filter(|row| row.get(3).is_some_and(|flags| flags == "00010000"));
+    listening.map(|row| format!("unix:{}", row.get(7).map_or("", String::as_str))).collect()
+}
+
+fn listening_tcp(pid: i32, table: &str, inodes: &BTreeSet<String>) -> Vec<String> {
+    let listening = rows(pid, table, FEW).take_while(|row| row.get(3).is_some_and(|state| state == "0A"));
+    let ours = listening.filter(|row| row.get(9).is_some_and(|inode| inodes.contains(inode)));
+    ours.filter_map(|row| Some(format!("tcp:{}", address_of(row.get(1)?)?))).collect()
+}
+
+/// Bytes of a table of sockets that are read at once.
+const PAGE: usize = 4 << 10;
+/// The same of TCP, a few rows: listeners come first (Linux, Documentation/networking/proc_net_tcp.rst), and the kernel
+/// takes long to write what may be thousands of connections behind them.
+const FEW: usize = 600;
+
+/// The rows of a table of sockets, in fields.
+fn rows(pid: i32, table: &str, at_once: usize) -> impl Iterator<Item = Vec<String>> {
+    let table = fs::File::open(format!("/proc/{pid}/net/{table}")).ok();
+    let lines =
+        table.into_iter().flat_map(move |table| BufReader::with_capacity(at_once, table).split(b'\n'));
+    let fields =
+        |line: Vec<u8>| String::from_utf8_lossy(&line).split_whitespace().map(str::to_owned).collect();
+    lines.map_while(Result::ok).skip(1).map(fields)
 }
 
 /// An address as the kernel's tables write it: words of 32 bits in the machine's order, then the port.
@@ -134,32 +165,6 @@ fn address_of(text: &str) -> Option<SocketAddr> {
         _ => IpAddr::from(<[u8; 16]>::try_from(bytes).ok()?),
     };
     Some(SocketAddr::new(host, u16::from_str_radix(port, 16).ok()?))
-}
-
-/// A table of sockets, where any of these may be in it: it takes the kernel long to write one.
-fn sockets(pid: i32, table: &str, inodes: &BTreeSet<String>) -> String {
-    match inodes.is_empty() {
-        true => String::new(),
-        false => fs::read_to_string(format!("/proc/{pid}/net/{table}")).unwrap_or_default(),
-    }
-}
-
-/// The rows of a table of sockets in a state, for these inodes.
-fn rows(
-    text: &str,
-    state_at: usize,
-    state: &str,
-    inode_at: usize,
-    address_at: usize,
-    inodes: &BTreeSet<String>,
-) -> Vec<String> {
-    let row = |line: &str| {
-        let fields: Vec<&str> = line.split_whitespace().collect();
-        let in_state = fields.get(state_at).is_some_and(|field| *field == state);
-        let ours = fields.get(inode_at).is_some_and(|inode| inodes.contains(*inode));
-        (in_state && ours).then(|| fields.get(address_at).map_or(String::new(), |field| (*field).to_owned()))
-    };
-    text.lines().skip(1).filter_map(row).collect()
 }
 
 #[cfg(test)]
