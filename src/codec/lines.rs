@@ -1,6 +1,6 @@
 //! Lines of JSON: one value a line, ended by a line feed (a carriage return before it belongs to the end).
 
-use super::{Codec, Malformed, Message, json};
+use super::{Codec, Malformed, Message, json, scan};
 use crate::actor::Payload;
 use crate::codec::Sink;
 use crate::datum::{Compare, Datum, Kind};
@@ -30,7 +30,7 @@ impl Lines {
     /// The next line without its end, and where it starts in the stream.
     pub fn next_line(&mut self) -> Option<(u64, &[u8])> {
         let from = self.searched.max(self.at);
-        let Some(offset) = memchr::memchr(b'\n', &self.buffer[from..]) else {
+        let Some(offset) = scan::find(&self.buffer[from..], b'\n') else {
             self.searched = self.buffer.len();
             return None;
         };
