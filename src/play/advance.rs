@@ -11,14 +11,15 @@ impl Play {
     /// Does everything that is due now; `rang` says that the alarm brought us here.
     pub(super) fn advance(&mut self, rang: bool) {
         loop {
+            let heads = self.heads();
             let progress = self.start_subject()
                 || self.redial()
                 || self.run_errand()
                 || self.beat()
-                || self.run_act()
-                || self.make_pending()
-                || self.drive()
-                || self.judge_silence(rang)
+                || self.run_act(&heads)
+                || self.make_pending(&heads)
+                || self.drive(&heads)
+                || self.judge_silence(&heads, rang)
                 || self.next_phase();
             if !progress || self.is_done() {
                 return;
@@ -86,6 +87,11 @@ impl Play {
         self.phase.plays(self.script.steps[step].goodbye).then_some(step)
     }
 
+    /// The heads of all lanes that have one, in the order of the lanes.
+    fn heads(&self) -> Vec<usize> {
+        (0..self.lanes.len()).filter_map(|lane| self.head(lane)).collect()
+    }
+
     /// The time before which a step does nothing; `None` until the step that it counts from is met.
     fn not_before(&self, step: usize) -> Option<Nanos> {
         let line = &self.script.steps[step];
@@ -97,15 +103,14 @@ impl Play {
     }
 
     /// Runs the first act in file order that is due.
-    fn run_act(&mut self) -> bool {
+    fn run_act(&mut self, heads: &[usize]) -> bool {
         let script = self.script.clone();
         let may_act = |step: &usize| {
             matches!(script.steps[*step].verb, Verb::Act(_)) || script.steps[*step].condition.is_some()
         };
-        let heads = (0..self.lanes.len()).filter_map(|lane| self.head(lane));
-        let mut heads: Vec<usize> = heads.filter(may_act).collect();
-        heads.sort_unstable();
-        for step in heads {
+        let mut acts: Vec<usize> = heads.iter().copied().filter(may_act).collect();
+        acts.sort_unstable();
+        for step in acts {
             if self.skip(step) {
                 return true;
             }
@@ -153,10 +158,9 @@ impl Play {
     }
 
     /// Makes expects and quiets pending whose time has come, and sets their deadlines.
-    pub(super) fn make_pending(&mut self) -> bool {
+    fn make_pending(&mut self, heads: &[usize]) -> bool {
         let mut changed = false;
-        for lane in 0..self.lanes.len() {
-            let Some(step) = self.head(lane) else { continue };
+        for &step in heads {
             let line = &self.script.steps[step];
             if matches!(line.verb, Verb::Act(_)) || self.waits_for_label(step) {
                 continue;
@@ -353,8 +357,7 @@ impl Play {
     }
 
     fn next_time(&self) -> Option<Nanos> {
-        let heads = (0..self.lanes.len()).filter_map(|lane| self.head(lane));
-        let of_steps = heads.filter_map(|step| {
+        let of_steps = self.heads().into_iter().filter_map(|step| {
             let waiting = self.not_before(step).filter(|time| *time > self.now);
             waiting.or(self.steps[step].deadline)
         });

@@ -10,11 +10,9 @@ use crate::scenario::{Launch, Verb};
 
 impl Play {
     /// Sends what a drive wants to send next, or meets its step.
-    pub(super) fn drive(&mut self) -> bool {
-        let due = |lane: usize| self.next_drive(lane);
-        let Some((lane, step)) = (0..self.lanes.len()).find_map(|lane| Some((lane, due(lane)?))) else {
-            return false;
-        };
+    pub(super) fn drive(&mut self, heads: &[usize]) -> bool {
+        let Some(step) = heads.iter().copied().find(|step| self.may_drive(*step)) else { return false };
+        let lane = self.script.steps[step].lane;
         if !self.drives.contains_key(&step)
             && let Err(why) = self.begin_drive(step)
         {
@@ -41,12 +39,11 @@ impl Play {
         true
     }
 
-    /// The pending drive of a lane whose last message is answered.
-    fn next_drive(&self, lane: usize) -> Option<usize> {
-        let step = self.head(lane)?;
+    /// Whether a step is a pending drive whose last message is answered.
+    fn may_drive(&self, step: usize) -> bool {
         let state = &self.steps[step];
         let is_drive = matches!(self.script.steps[step].verb, Verb::Drive(_));
-        (is_drive && state.pending_at.is_some() && state.deadline.is_none() && !state.asked).then_some(step)
+        is_drive && state.pending_at.is_some() && state.deadline.is_none() && !state.asked
     }
 
     fn begin_drive(&mut self, step: usize) -> Result<(), String> {

@@ -13,12 +13,12 @@ const MOST_MOVES: u8 = 8;
 
 impl Play {
     /// Judges what did not come: only when the alarm rings, since only then all that came has been delivered.
-    pub(super) fn judge_silence(&mut self, rang: bool) -> bool {
+    pub(super) fn judge_silence(&mut self, heads: &[usize], rang: bool) -> bool {
         let mut changed = false;
-        for lane in 0..self.lanes.len() {
-            let Some((step, lag)) = self.due(lane) else { continue };
+        for &step in heads {
+            let Some(lag) = self.overdue(step) else { continue };
             match &self.script.steps[step].verb {
-                Verb::Quiet(_) => self.end_quiet(lane, step),
+                Verb::Quiet(_) => self.end_quiet(step),
                 Verb::Expect(_) | Verb::Drive(_) if !rang => continue,
                 Verb::Expect(_) | Verb::Drive(_) if self.is_machine_late(step, lag) => {
                     self.move_deadline(step, lag)
@@ -39,15 +39,14 @@ impl Play {
         changed
     }
 
-    /// The step of a lane whose time is over, and since when.
-    fn due(&self, lane: usize) -> Option<(usize, Nanos)> {
-        let step = self.head(lane)?;
-        Some((step, self.now.checked_sub(self.steps[step].deadline?)?))
+    /// Since when the time of a step is over.
+    fn overdue(&self, step: usize) -> Option<Nanos> {
+        self.now.checked_sub(self.steps[step].deadline?)
     }
 
     /// A quiet has lasted as long as it should; half a message is something that came, too.
-    fn end_quiet(&mut self, lane: usize, step: usize) {
-        if self.is_inside_a_message(self.root(lane)) {
+    fn end_quiet(&mut self, step: usize) {
+        if self.is_inside_a_message(self.root(self.script.steps[step].lane)) {
             let message = "bytes came where nothing should, and they are no whole message".into();
             self.break_step(step, Breach::Broken, "quiet", message, String::new());
         }
