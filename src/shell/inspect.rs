@@ -169,7 +169,30 @@ fn address_of(text: &str) -> Option<SocketAddr> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::{TcpListener, TcpStream};
+    use std::os::unix::net::{UnixListener, UnixStream};
+
     use super::*;
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn who_listens_is_found_among_those_who_are_connected() {
+        let temp = tempfile::tempdir().expect("a folder");
+        let path = temp.path().join("s.sock");
+        let unix = UnixListener::bind(&path).expect("it is ours");
+        let tcp: Vec<_> = (0..20).map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port")).collect();
+        let addresses = tcp.iter().map(|tcp| tcp.local_addr().expect("it is bound"));
+        let connected = addresses.clone().map(|to| TcpStream::connect(to).expect("it listens"));
+        let connected: Vec<_> = connected.collect();
+        let through_a_path = UnixStream::connect(&path).expect("it listens");
+
+        let found = listening(i32::try_from(std::process::id()).expect("a process"));
+        assert!(found.contains(&format!("unix:{}", path.display())), "{found:?}");
+        assert!(addresses.clone().all(|at| found.contains(&format!("tcp:{at}"))), "{found:?}");
+        let own = connected.iter().map(|stream| stream.local_addr().expect("it is connected"));
+        assert!(!own.into_iter().any(|at| found.contains(&format!("tcp:{at}"))), "{found:?}");
+        drop((unix, through_a_path));
+    }
 
     #[test]
     #[cfg(target_endian = "little")]
