@@ -40,8 +40,6 @@ pub(super) struct Fault {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FaultKind {
-    /// The line is blank, which is no fault.
-    Blank,
     NoText,
     NoJson,
     NoObject,
@@ -49,12 +47,14 @@ pub(super) enum FaultKind {
     Field(&'static str),
 }
 
-/// Reads a request: its four fields are there, three of them texts that are not empty, the last an object.
-pub(super) fn request(line: &[u8]) -> Result<Datum, Fault> {
+/// Reads a request; a blank line is none, and no fault.
+pub(super) fn request(line: &[u8]) -> Option<Result<Datum, Fault>> {
+    (!line.trim_ascii().is_empty()).then(|| checked(line))
+}
+
+/// A request has four fields, three of them texts that are not empty, the last an object.
+fn checked(line: &[u8]) -> Result<Datum, Fault> {
     let fault = |kind, why: String, id: &str| Fault { kind, why, id: id.into(), is_missing: false };
-    if line.trim_ascii().is_empty() {
-        return Err(fault(FaultKind::Blank, String::new(), ""));
-    }
     if std::str::from_utf8(line).is_err() {
         return Err(fault(FaultKind::NoText, "the line is not UTF-8".into(), ""));
     }

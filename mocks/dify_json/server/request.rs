@@ -53,9 +53,9 @@ impl Server {
     }
 
     /// What a line says was read.
-    pub(super) fn line(&mut self, wire: WireId, request: Result<Datum, Fault>, out: &mut Acting<'_>) {
+    pub(super) fn line(&mut self, wire: WireId, request: Option<Result<Datum, Fault>>, out: &mut Acting<'_>) {
+        let Some(request) = request else { return self.be_deaf_if("blank-line-ends", wire) };
         let id = match &request {
-            Err(Fault { kind: FaultKind::Blank, .. }) => return self.be_deaf_if("blank-line-ends", wire),
             Ok(request) => message::text(request, "invoke_id"),
             Err(fault) => fault.id.clone(),
         };
@@ -88,7 +88,6 @@ impl Server {
 
     fn bad_line(&mut self, wire: WireId, fault: &Fault, out: &mut Acting<'_>) {
         match fault.kind {
-            FaultKind::Blank => {}
             FaultKind::NoJson => self.be_deaf_if("malformed-line-ends", wire),
             FaultKind::NoText => self.be_deaf_if("bad-utf8-ends", wire),
             FaultKind::NoObject => self.be_deaf_if("other-json-ends", wire),
