@@ -11,7 +11,7 @@ impl Play {
     /// Does everything that is due now; `rang` says that the alarm brought us here.
     pub(super) fn advance(&mut self, rang: bool) {
         loop {
-            let heads = self.heads();
+            let heads: Vec<usize> = self.heads().collect();
             let progress = self.start_subject()
                 || self.redial()
                 || self.run_errand()
@@ -88,8 +88,8 @@ impl Play {
     }
 
     /// The heads of all lanes that have one, in the order of the lanes.
-    fn heads(&self) -> Vec<usize> {
-        (0..self.lanes.len()).filter_map(|lane| self.head(lane)).collect()
+    fn heads(&self) -> impl Iterator<Item = usize> {
+        (0..self.lanes.len()).filter_map(|lane| self.head(lane))
     }
 
     /// The time before which a step does nothing; `None` until the step that it counts from is met.
@@ -357,7 +357,7 @@ impl Play {
     }
 
     fn next_time(&self) -> Option<Nanos> {
-        let of_steps = self.heads().into_iter().filter_map(|step| {
+        let of_steps = self.heads().filter_map(|step| {
             let waiting = self.not_before(step).filter(|time| *time > self.now);
             waiting.or(self.steps[step].deadline)
         });
