@@ -103,15 +103,13 @@ fn cpu_millis(pid: i32) -> u64 {
 /// The addresses on which a process listens.
 fn listening(pid: i32) -> Vec<String> {
     let mut inodes = sockets(pid);
-    let mut found = Vec::new();
-    for table in ["unix", "tcp", "tcp6"] {
-        // It takes the kernel long to write a table: none is read for nobody.
-        match table {
-            _ if inodes.is_empty() => break,
-            "unix" => found.extend(listening_unix(pid, &mut inodes)),
-            _ => found.extend(listening_tcp(pid, table, &inodes)),
-        }
+    // It takes the kernel long to write a table: none is read for nobody.
+    if inodes.is_empty() {
+        return Vec::new();
     }
+    let mut found = listening_unix(pid, &mut inodes);
+    let tables = ["tcp", "tcp6"].into_iter().filter(|_| !inodes.is_empty());
+    found.extend(tables.flat_map(|table| listening_tcp(pid, table, &inodes)));
     found
 }
 
